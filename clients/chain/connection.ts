@@ -1,0 +1,136 @@
+import { Contract, FetchRequest, JsonRpcProvider, Wallet } from "ethers";
+import type { BlockHashRandomness } from "../../types/randomness/BlockHashRandomness.ts";
+import type { StakeVault } from "../../types/StakeVault.ts";
+import type { TestToken } from "../../types/TestToken.ts";
+import type { TrainingMarket } from "../../types/TrainingMarket.ts";
+import { GradworkError } from "../model/errors.ts";
+import { type ContractName, contractInterface } from "./artifacts.ts";
+import type { Deployment } from "./deployment.ts";
+
+const REQUEST_TIMEOUT_MS = 30_000;
+const BLOCKS_TO_TIME = 16;
+const [LEAST_POLL_MS, MOST_POLL_MS] = [50, 2_000];
+
+/**
+ * A chain reached over JSON-RPC as one account.
+ * @property depth blocks on top of a fact before a client acts on it
+ * @property pollMs half the time between blocks, or less
+ */
+export type Chain = {
+  provider: JsonRpcProvider;
+  wallet: Wallet;
+  chainId: bigint;
+  depth: number;
+  pollMs: number;
+};
+
+/** A chain with the contracts of one deployment, typed by their ABIs. */
+export type Gradwork = Chain & {
+  deployment: Deployment;
+  token: TestToken;
+  vault: StakeVault;
+  randomness: BlockHashRandomness;
+  market: TrainingMarket;
+};
+
+/** An endpoint as it may be shown: paths and queries of hosted nodes hold API keys. */
+function shownUrl(rpc: string): string {
+  try {
+    return new URL(rpc).origin;
+  } catch {
+    return "the given URL";
+  }
+}
+
+/** @throws {GradworkError} `INVALID_KEY`; the message does not hold the key */
+export function walletFromKey(privateKey: string, source: string): Wallet {
+  const key = privateKey.startsWith("0x") ? privateKey : `0x${privateKey}`;
+  try {
+    return new Wallet(key);
+  } catch {
+    throw new GradworkError("INVALID_KEY", `${source} does not hold a private key: 32 bytes in hexadecimal`, {
+      source,
+    });
+  }
+}
+
+/**
+ * Opens a JSON-RPC endpoint.
+ * @throws {GradworkError} `RPC_INVALID`, `RPC_UNREACHABLE`
+ */
+export async function connectChain(rpc: string, wallet: Wallet, depth: number): Promise<Chain> {
+  if (!/^https?:\/\//.test(rpc) || !URL.canParse(rpc)) {
+    throw new GradworkError("RPC_INVALID", "the RPC URL must start with http:// or https://");
+  }
+  const request = new FetchRequest(rpc);
+  request.timeout = REQUEST_TIMEOUT_MS;
+  let chainId: bigint;
+  try {
+    chainId = await askChainId(rpc);
+  } catch (error) {
+    throw new GradworkError(
+      "RPC_UNREACHABLE",
+      `no Ethereum node answers at ${shownUrl(rpc)}: ${(error as Error).message}`,
+      { rpc: shownUrl(rpc) },
+    );
+  }
+  const provider = new JsonRpcProvider(request, chainId, { staticNetwork: true, cacheTimeout: -1 });
+  const pollMs = await pollInterval(provider);
+  provider.pollingInterval = pollMs;
+  return { provider, wallet: wallet.connect(provider), chainId, depth, pollMs };
+}
+
+/** Asked without ethers' provider, which retries an unreachable node for ever. */
+async function askChainId(rpc: string): Promise<bigint> {
+  const response = await fetch(rpc, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_chainId", params: [] }),
+    signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+  });
+  if (!response.ok) throw new Error(`HTTP ${response.status}`);
+  const { result } = (await response.json()) as { result?: unknown };
+  if (typeof result !== "string") throw new Error("eth_chainId gave no result");
+  return BigInt(result);
+}
+
+async function pollInterval(provider: JsonRpcProvider): Promise<number> {
+  const last = await provider.getBlock("latest");
+  const first = last && (await provider.getBlock(Math.max(0, last.number - BLOCKS_TO_TIME)));
+  const blocks = last && first ? last.number - first.number : 0;
+  // A chain without history may make a block a second.
+  const blockMs = last && first && blocks > 1 ? ((last.timestamp - first.timestamp) * 1000) / blocks : 1_000;
+  return Math.min(MOST_POLL_MS, Math.max(LEAST_POLL_MS, Math.floor(Math.min(blockMs, 12_000) / 4)));
+}
+
+/**
+ * Binds the contracts of a deployment.
+ * @throws {GradworkError} `WRONG_CHAIN`, `NO_CONTRACT`
+ */
+export async function bindContracts(chain: Chain, deployment: Deployment): Promise<Gradwork> {
+  if (chain.chainId !== BigInt(deployment.chainId)) {
+    throw new GradworkError(
+      "WRONG_CHAIN",
+      `the deployment is on chain ${deployment.chainId}, the RPC serves chain ${chain.chainId}`,
+      { expected: deployment.chainId, given: chain.chainId.toString() },
+    );
+  }
+  const bind = <T>(name: ContractName): T =>
+    new Contract(deployment.contracts[name], contractInterface(name), chain.wallet) as unknown as T;
+  const code = await chain.provider.getCode(deployment.contracts.TrainingMarket);
+  if (code === "0x") {
+    throw new GradworkError(
+      "NO_CONTRACT",
+      `there is no contract at ${deployment.contracts.TrainingMarket} on chain ${chain.chainId}: another chain with the same id, or one that was reset`,
+      { address: deployment.contracts.TrainingMarket },
+    );
+  }
+  return {
+    ...chain,
+    deployment,
+    token: bind<TestToken>("TestToken"),
+    vault: bind<StakeVault>("StakeVault"),
+    randomness: bind<BlockHashRandomness>("BlockHashRandomness"),
+    market: bind<TrainingMarket>("TrainingMarket"),
+  };
+}

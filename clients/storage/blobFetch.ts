@@ -1,0 +1,185 @@
+import { once } from "node:events";
+import { get as httpGet, type IncomingMessage } from "node:http";
+import { get as httpsGet } from "node:https";
+import { GradworkError } from "../model/errors.ts";
+import { type BlobReference, leafLengthOf, requireBlobHash, requireBlobLength } from "./blobReference.ts";
+import type { BlobStore } from "./blobStore.ts";
+
+/** Longest endpoint in bytes that a party can announce. */
+export const MAX_ENDPOINT_BYTES = 256;
+
+export type FetchOptions = {
+  /** looked in first, and where what came is put */
+  readonly store: BlobStore;
+  /** base URLs, from whoever announced them: not trusted */
+  readonly endpoints: readonly string[];
+  /** for one endpoint, from connecting to the last byte */
+  readonly timeoutMs: number;
+  /** for one endpoint, without a byte moving */
+  readonly idleTimeoutMs: number;
+  readonly signal: AbortSignal;
+  /** called with the length of each piece as it comes, wanted or not */
+  readonly onBytes?: (byteCount: number) => void;
+};
+
+/** Why one endpoint didn't give the blob. */
+export type EndpointFailure = { readonly endpoint: string; readonly code: string; readonly message: string };
+
+/**
+ * A blob's bytes, from the store or else from the first endpoint that sends them; the store has them afterwards.
+ * Endpoints are tried in turn from a random one on, so that no party bears all the load.
+ * @throws {GradworkError} `BLOB_UNAVAILABLE` with `failures: EndpointFailure[]` when every endpoint failed, each by
+ *   `BLOB_BAD_ENDPOINT`, `BLOB_UNREACHABLE`, `BLOB_HTTP_STATUS`, `BLOB_REDIRECT`, `BLOB_ENCODED`, `BLOB_TOO_LARGE`,
+ *   `BLOB_TOO_SHORT`, `BLOB_TOO_SLOW` or `BLOB_HASH_MISMATCH`
+ * @throws the signal's reason on abort; an error of the file system as it is
+ */
+export async function fetchBlob(reference: BlobReference, options: FetchOptions): Promise<Uint8Array> {
+  const { hash } = reference;
+  const { store, signal } = options;
+  requireBlobHash(hash);
+  signal.throwIfAborted();
+  const stored = await readStored(store, reference);
+  if (stored !== undefined) return stored;
+
+  const endpoints = [...new Set(options.endpoints)];
+  const start = Math.floor(Math.random() * endpoints.length);
+  const failures: EndpointFailure[] = [];
+  for (const endpoint of [...endpoints.slice(start), ...endpoints.slice(0, start)]) {
+    try {
+      await store.putStream(download(endpoint, reference, options), {
+        leafLength: leafLengthOf(reference),
+        expectedHash: hash,
+      });
+      return await store.read(reference);
+    } catch (error) {
+      if (!(error instanceof GradworkError)) throw error;
+      failures.push({ endpoint, code: error.code, message: error.message });
+    }
+  }
+  const reasons = failures.map(({ endpoint, code }) => `${endpoint} (${code})`).join(", ");
+  throw new GradworkError(
+    "BLOB_UNAVAILABLE",
+    `Expected blob ${hash} from one of ${failures.length} endpoints, got it from none: ${reasons}`,
+    { hash, failures },
+  );
+}
+
+/**
+ * Checks an endpoint before it is announced or used.
+ * @returns its URL without a slash at the end; a blob lies at `/blobs/{hash}` behind it
+ * @throws {GradworkError} `BLOB_BAD_ENDPOINT` unless it is http or https, without credentials, query or fragment, in
+ *   at most 256 bytes
+ */
+export function parseEndpoint(endpoint: string): string {
+  const url = Buffer.byteLength(endpoint) <= MAX_ENDPOINT_BYTES ? URL.parse(endpoint) : null;
+  if (
+    url === null ||
+    !["http:", "https:"].includes(url.protocol) ||
+    url.username !== "" ||
+    url.password !== "" ||
+    /[?#]/.test(endpoint)
+  ) {
+    throw new GradworkError(
+      "BLOB_BAD_ENDPOINT",
+      `Expected an http or https URL of at most ${MAX_ENDPOINT_BYTES} bytes without credentials, query or ` +
+        `fragment, got "${endpoint.slice(0, MAX_ENDPOINT_BYTES)}"`,
+      { endpoint },
+    );
+  }
+  return url.href.replace(/\/+$/, "");
+}
+
+// A blob that the disk spoiled, or of another length under the same root, is fetched again and replaced.
+async function readStored(store: BlobStore, reference: BlobReference): Promise<Uint8Array | undefined> {
+  try {
+    return await store.read(reference);
+  } catch (error) {
+    if (error instanceof GradworkError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * The pieces of a response's body as they come, never more than the reference allows. `node:http` rather than
+ * `fetch`: it neither follows redirects nor decodes bodies, and one request has one socket, closed at its end.
+ */
+async function* download(
+  endpoint: string,
+  reference: BlobReference,
+  { timeoutMs, idleTimeoutMs, signal, onBytes }: FetchOptions,
+): AsyncGenerator<Uint8Array> {
+  const url = `${parseEndpoint(endpoint)}/blobs/${reference.hash}`;
+  const deadline = AbortSignal.timeout(timeoutMs);
+  const idle = new AbortController();
+  const request = (url.startsWith("https:") ? httpsGet : httpGet)(url, {
+    agent: false,
+    headers: { "accept-encoding": "identity" },
+    maxHeaderSize: 8_192,
+    timeout: idleTimeoutMs,
+    signal: AbortSignal.any([signal, deadline, idle.signal]),
+  });
+  request.on("timeout", () => idle.abort());
+  // A failure after the response began reaches us through the response.
+  request.on("error", () => {});
+  let received = 0;
+  try {
+    const [response] = (await once(request, "response")) as [IncomingMessage];
+    requireUsable(response, url, reference);
+    for await (const chunk of response as AsyncIterable<Uint8Array>) {
+      received += chunk.length;
+      onBytes?.(chunk.length);
+      requireBlobLength(reference, received, false);
+      yield chunk;
+    }
+    requireBlobLength(reference, received, true);
+  } catch (error) {
+    signal.throwIfAborted();
+    const data = { endpoint, received };
+    if (deadline.aborted) {
+      throw new GradworkError(
+        "BLOB_TOO_SLOW",
+        `Expected the blob within ${timeoutMs} ms, got ${received} bytes`,
+        data,
+      );
+    }
+    if (idle.signal.aborted) {
+      throw new GradworkError(
+        "BLOB_TOO_SLOW",
+        `Expected no pause of ${idleTimeoutMs} ms, got one after ${received} bytes`,
+        data,
+      );
+    }
+    if (error instanceof GradworkError) throw error;
+    throw new GradworkError(
+      "BLOB_UNREACHABLE",
+      `Expected a whole response, got "${(error as Error).message}" after ${received} bytes`,
+      data,
+    );
+  } finally {
+    request.destroy();
+  }
+}
+
+function requireUsable(response: IncomingMessage, url: string, reference: BlobReference): void {
+  const status = response.statusCode ?? 0;
+  if (status >= 300 && status < 400) {
+    const location = response.headers.location ?? "";
+    throw new GradworkError("BLOB_REDIRECT", `Expected the blob itself, got a redirect to "${location}"`, {
+      url,
+      status,
+      location,
+    });
+  }
+  if (status !== 200) {
+    throw new GradworkError("BLOB_HTTP_STATUS", `Expected HTTP status 200, got ${status}`, { url, status });
+  }
+  const encoding = response.headers["content-encoding"] ?? "identity";
+  if (encoding !== "identity") {
+    throw new GradworkError("BLOB_ENCODED", `Expected the plain bytes, got content encoding "${encoding}"`, {
+      url,
+      encoding,
+    });
+  }
+  const announced = response.headers["content-length"];
+  if (announced !== undefined) requireBlobLength(reference, Number(announced), true);
+}

@@ -1,0 +1,171 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { pipeline } from "node:stream/promises";
+import { GradworkError } from "../model/errors.ts";
+import type { BlobStore } from "./blobStore.ts";
+
+const READ_BYTES = 1 << 18;
+
+/** What one server grants its clients. */
+export interface BlobServerLimits {
+  /** open connections; one more is closed at once */
+  readonly maxConnections: number;
+  /** for a client to send its whole request */
+  readonly requestTimeoutMs: number;
+  /** without a byte moving on a connection */
+  readonly idleTimeoutMs: number;
+  /** a response slower than this for longer than `idleTimeoutMs` altogether is broken off */
+  readonly minBytesPerSecond: number;
+}
+
+export interface BlobServer {
+  /** `http://host:port` */
+  readonly url: string;
+  /** blob bytes handed to connections so far */
+  readonly bytesServed: number;
+  /** Stops listening and breaks off what is under way; resolves when the port is free. */
+  close(): Promise<void>;
+}
+
+const defaultLimits: BlobServerLimits = {
+  maxConnections: 256,
+  requestTimeoutMs: 10_000,
+  idleTimeoutMs: 30_000,
+  minBytesPerSecond: 16_384,
+};
+
+/**
+ * Serves a store's published blobs: `GET` and `HEAD /blobs/0x…`, whole, as they lie on disk. Sealed blobs don't
+ * exist for it. Every other answer is JSON `{code, message}`.
+ * @param port 0 for any free one
+ * @param signal closes the server, as `close` does
+ * @throws {GradworkError} `BLOB_SERVER_LISTEN` when the address can't be listened on
+ */
+export async function serveBlobs({
+  store,
+  host,
+  port,
+  signal,
+  limits = {},
+}: {
+  store: BlobStore;
+  host: string;
+  port: number;
+  signal: AbortSignal;
+  limits?: Partial<BlobServerLimits>;
+}): Promise<BlobServer> {
+  signal.throwIfAborted();
+  const { maxConnections, requestTimeoutMs, idleTimeoutMs, minBytesPerSecond } = {
+    ...defaultLimits,
+    ...limits,
+  };
+  let bytesServed = 0;
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      response.setHeader("allow", "GET, HEAD");
+      return refuse(response, 405, "METHOD_NOT_ALLOWED", "Only GET and HEAD are answered.");
+    }
+    const hash = /^\/blobs\/(0x[0-9a-f]{64})$/.exec(request.url ?? "")?.[1];
+    if (hash === undefined) {
+      return refuse(
+        response,
+        404,
+        "PATH_NOT_FOUND",
+        "The only path is /blobs/0x and 64 lower-case hex digits.",
+      );
+    }
+    const file = await store.openPublished(hash);
+    if (file === undefined) {
+      return refuse(response, 404, "BLOB_NOT_FOUND", `No blob ${hash} here.`);
+    }
+    try {
+      const { size } = await file.stat();
+      response.writeHead(200, {
+        "content-type": "application/octet-stream",
+        "content-length": size,
+        "cache-control": "public, max-age=31536000, immutable",
+        "x-content-type-options": "nosniff",
+      });
+      if (request.method === "HEAD") {
+        response.end();
+        return;
+      }
+      const deadlineMs = idleTimeoutMs + Math.ceil((size / minBytesPerSecond) * 1000);
+      await pipeline(file.createReadStream({ highWaterMark: READ_BYTES }), count, response, {
+        signal: AbortSignal.timeout(deadlineMs),
+      });
+    } finally {
+      await file.close();
+    }
+  }
+
+  async function* count(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of chunks) {
+      yield chunk;
+      bytesServed += chunk.length;
+    }
+  }
+
+  const server = createServer(
+    {
+      requestTimeout: requestTimeoutMs,
+      headersTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: requestTimeoutMs / 4,
+      maxHeaderSize: 8_192,
+    },
+    (request, response) => {
+      answer(request, response).catch(() => {
+        // The client went away or was too slow, or the disk failed: after the headers only a cut says so.
+        if (response.headersSent) response.destroy();
+        else refuse(response, 500, "BLOB_UNREADABLE", "The blob could not be read.");
+      });
+    },
+  );
+  server.maxConnections = maxConnections;
+  server.setTimeout(idleTimeoutMs);
+
+  server.listen(port, host);
+  try {
+    await once(server, "listening", { signal });
+  } catch (error) {
+    server.close();
+    signal.throwIfAborted();
+    throw new GradworkError(
+      "BLOB_SERVER_LISTEN",
+      `Expected to serve blobs on ${host} port ${port}, got "${(error as Error).message}"`,
+      { host, port },
+    );
+  }
+
+  let closing: Promise<void> | undefined;
+  function close(): Promise<void> {
+    closing ??= new Promise((resolve) => {
+      signal.removeEventListener("abort", close);
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+    return closing;
+  }
+  signal.addEventListener("abort", close);
+
+  const address = server.address() as AddressInfo;
+  return {
+    url: `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`,
+    get bytesServed() {
+      return bytesServed;
+    },
+    close,
+  };
+}
+
+function refuse(response: ServerResponse, status: number, code: string, message: string): void {
+  const body = JSON.stringify({ code, message });
+  response.writeHead(status, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(body),
+    "cache-control": "no-store",
+  });
+  response.end(body);
+}

@@ -1,0 +1,216 @@
+// The Llama decoder (Touvron et al. 2023, arXiv 2302.13971; grouped-query attention from Llama 2, arXiv 2307.09288) and
+// its cross-entropy, as ONNX graphs. Names, layouts and conventions are those of Hugging Face's LlamaForCausalLM.
+import { GradworkError } from "../model/errors.ts";
+import type { LlamaConfig } from "../model/manifest.ts";
+import { compareNames, parameterCount, type TensorSpec, tensorViews } from "../model/parameters.ts";
+import { gradients } from "./gradient.ts";
+import { Graph, type Value } from "./graph.ts";
+import { encodeModel } from "./onnxModel.ts";
+import { createRandom, fillNormal } from "./random.ts";
+
+/** Standard deviation of the initial weights, as GPT-2's and the default `initializer_range` of Hugging Face. */
+const INITIAL_DEVIATION = 0.02;
+
+const EMBEDDING = "model.embed_tokens.weight";
+const FINAL_NORM = "model.norm.weight";
+const OUTPUT = "lm_head.weight";
+
+/** Name of the graphs' input of tokens. */
+export const TOKENS_INPUT = "tokens";
+/** Name of the graphs' loss: of each predicted token in the loss graph, their mean in the gradient graph. */
+export const LOSS_OUTPUT = "loss";
+/** Name of the gradient graph's output for a tensor. */
+export const gradientOutput = (tensorName: string) => `${tensorName}.gradient`;
+
+/**
+ * The tensors of a model, in the order of their names' bytes; weights are [out, in].
+ * @throws {GradworkError} `INVALID_MODEL_CONFIG`
+ */
+export function llamaTensors(config: LlamaConfig): TensorSpec[] {
+  requireConfig(config);
+  const { vocab_size, hidden_size, intermediate_size } = config;
+  const queryWidth = config.num_attention_heads * config.head_dim;
+  const keyWidth = config.num_key_value_heads * config.head_dim;
+  const shapes: Record<string, number[]> = { [EMBEDDING]: [vocab_size, hidden_size], [FINAL_NORM]: [hidden_size] };
+  if (!config.tie_word_embeddings) shapes[OUTPUT] = [vocab_size, hidden_size];
+  for (let layer = 0; layer < config.num_hidden_layers; layer++) {
+    const name = (part: string) => `model.layers.${layer}.${part}.weight`;
+    shapes[name("input_layernorm")] = [hidden_size];
+    shapes[name("self_attn.q_proj")] = [queryWidth, hidden_size];
+    shapes[name("self_attn.k_proj")] = [keyWidth, hidden_size];
+    shapes[name("self_attn.v_proj")] = [keyWidth, hidden_size];
+    shapes[name("self_attn.o_proj")] = [hidden_size, queryWidth];
+    shapes[name("post_attention_layernorm")] = [hidden_size];
+    shapes[name("mlp.gate_proj")] = [intermediate_size, hidden_size];
+    shapes[name("mlp.up_proj")] = [intermediate_size, hidden_size];
+    shapes[name("mlp.down_proj")] = [hidden_size, intermediate_size];
+  }
+  return Object.entries(shapes)
+    .map(([name, shape]) => ({ name, shape }))
+    .sort((a, b) => compareNames(a.name, b.name));
+}
+
+/**
+ * Initial θ: norms 1, weights normal with deviation 0.02, divided by √(2·layers) where they write to the
+ * residual stream (Radford et al. 2019). Equal seeds give equal parameters.
+ * @param seed an integer
+ */
+export function initialParameters(config: LlamaConfig, seed: number): Float32Array {
+  const tensors = llamaTensors(config);
+  const parameters = new Float32Array(parameterCount(tensors));
+  const random = createRandom(seed);
+  const residualScale = 1 / Math.sqrt(2 * config.num_hidden_layers);
+  for (const [name, view] of tensorViews(parameters, tensors)) {
+    const writesToResidual = name.endsWith("o_proj.weight") || name.endsWith("down_proj.weight");
+    if (name.endsWith("norm.weight")) view.fill(1);
+    else fillNormal(view, random, INITIAL_DEVIATION * (writesToResidual ? residualScale : 1));
+  }
+  return parameters;
+}
+
+/** Shape of the tokens that a graph takes. */
+export type SequenceShape = {
+  /** Tokens in a sequence; all but the first are predicted. */
+  readonly sequenceLength: number;
+};
+
+/**
+ * The ONNX model that gives the loss in nats of each predicted token.
+ *
+ * Inputs: `tokens` int32 [batch, sequenceLength], and each tensor by its name. Output: `loss` float32
+ * [batch, sequenceLength − 1].
+ * @throws {GradworkError} `INVALID_MODEL_CONFIG`
+ */
+export function lossGraph(config: LlamaConfig, { sequenceLength }: SequenceShape): Uint8Array {
+  const { graph, tokenLosses } = buildLoss(config, sequenceLength);
+  graph.output(LOSS_OUTPUT, tokenLosses);
+  return encodeModel(graph);
+}
+
+/**
+ * The ONNX model that gives the mean loss in nats and its gradient by each tensor.
+ *
+ * Inputs: those of the loss graph. Outputs: `loss` float32 [], and `NAME.gradient` in the shape of each tensor.
+ * @throws {GradworkError} `INVALID_MODEL_CONFIG`
+ */
+export function gradientGraph(config: LlamaConfig, { sequenceLength }: SequenceShape): Uint8Array {
+  const { graph, tokenLosses, weights } = buildLoss(config, sequenceLength);
+  const count = graph.apply("Cast", [graph.apply("Size", [tokenLosses])], { to: 1 });
+  const meanLoss = graph.divide(graph.reshape(graph.sum(tokenLosses, [0, 1]), []), count);
+  graph.output(LOSS_OUTPUT, meanLoss);
+  const byTensor = gradients(graph, meanLoss, [...weights.values()]);
+  for (const [i, name] of [...weights.keys()].entries()) graph.output(gradientOutput(name), byTensor[i]!);
+  return encodeModel(graph);
+}
+
+/** The decoder and its loss [batch, positions]. An axis −n is n·batch (see `Dimension`). */
+function buildLoss(config: LlamaConfig, sequenceLength: number) {
+  requireConfig(config);
+  const { hidden_size, num_attention_heads, num_key_value_heads, head_dim: headSize } = config;
+  const queriesPerKey = num_attention_heads / num_key_value_heads;
+  const positions = sequenceLength - 1;
+  if (!Number.isInteger(positions) || positions < 1 || positions > config.max_position_embeddings) {
+    const limit = config.max_position_embeddings + 1;
+    throw configError(`sequences of 2 to ${limit} tokens (max_position_embeddings + 1), got ${sequenceLength}`);
+  }
+  const graph = new Graph();
+  const tokens = graph.input(TOKENS_INPUT, "int32", [-1, sequenceLength]);
+  const weights = new Map(
+    llamaTensors(config).map(({ name, shape }) => [name, graph.input(name, "float", shape)] as const),
+  );
+  const weight = (name: string) => weights.get(name)!;
+
+  const scalar = (value: number) => graph.scalar(value);
+  const linear = (x: Value, name: string) => graph.gemm(x, weight(name), false, true);
+  const normalize = (x: Value, name: string) => {
+    const meanSquare = graph.multiply(graph.sumOfSquares(x, [1]), scalar(1 / hidden_size));
+    const scale = graph.reciprocal(graph.squareRoot(graph.add(meanSquare, scalar(config.rms_norm_eps))));
+    return graph.multiply(graph.multiply(x, scale), weight(name));
+  };
+  // [batch·positions, heads·headSize] → [batch, heads, positions, headSize]
+  const splitHeads = (x: Value, heads: number) =>
+    graph.transpose(graph.reshape(x, [-1, positions, heads, headSize]), [0, 2, 1, 3]);
+  // Rotary positions (Su et al. 2021, arXiv 2104.09864) in Hugging Face's layout: element i turns with i + headSize/2.
+  const half = headSize / 2;
+  const angles = Array.from(
+    { length: positions * half },
+    (_, i) => Math.floor(i / half) * config.rope_theta ** -((i % half) / half),
+  );
+  const cosines = graph.constant([positions, half], Float32Array.from(angles, Math.cos));
+  const sines = graph.constant([positions, half], Float32Array.from(angles, Math.sin));
+  const rotate = (x: Value) => {
+    const [low, high] = [graph.slice(x, 3, 0, half), graph.slice(x, 3, half, headSize)];
+    const turnedLow = graph.subtract(graph.multiply(low, cosines), graph.multiply(high, sines));
+    const turnedHigh = graph.add(graph.multiply(high, cosines), graph.multiply(low, sines));
+    return graph.concat([turnedLow, turnedHigh], 3);
+  };
+  // −∞ above the diagonal: no position sees a later one.
+  const blocked = graph.apply("Expand", [scalar(Number.NEGATIVE_INFINITY), graph.integers([positions, positions])]);
+  const one = graph.constant([], BigInt64Array.of(1n));
+  const causalMask = graph.apply("Trilu", [blocked, one], { upper: 1 });
+
+  // Embedding: the last token is only predicted.
+  const inputTokens = graph.reshape(graph.slice(tokens, 1, 0, positions), [-positions]);
+  let hidden = graph.gather(weight(EMBEDDING), inputTokens);
+
+  for (let layer = 0; layer < config.num_hidden_layers; layer++) {
+    const name = (part: string) => `model.layers.${layer}.${part}.weight`;
+
+    // Attention. The queries that share a key stand below each other in one matrix, so no key is repeated.
+    const attentionInput = normalize(hidden, name("input_layernorm"));
+    const queries = rotate(splitHeads(linear(attentionInput, name("self_attn.q_proj")), num_attention_heads));
+    const keys = rotate(splitHeads(linear(attentionInput, name("self_attn.k_proj")), num_key_value_heads));
+    const values = splitHeads(linear(attentionInput, name("self_attn.v_proj")), num_key_value_heads);
+    const stacked = [-1, num_key_value_heads, queriesPerKey * positions];
+    const products = graph.matMul(
+      graph.reshape(graph.multiply(queries, scalar(1 / Math.sqrt(headSize))), [...stacked, headSize]),
+      graph.transpose(keys, [0, 1, 3, 2]),
+    );
+    const scores = graph.reshape(products, [-1, num_attention_heads, positions, positions]);
+    const shares = graph.softmax(graph.add(scores, causalMask));
+    const mixed = graph.reshape(graph.matMul(graph.reshape(shares, [...stacked, positions]), values), [
+      -1,
+      num_attention_heads,
+      positions,
+      headSize,
+    ]);
+    const joined = graph.reshape(graph.transpose(mixed, [0, 2, 1, 3]), [-positions, num_attention_heads * headSize]);
+    hidden = graph.add(hidden, linear(joined, name("self_attn.o_proj")));
+
+    // Feed-forward: SwiGLU (Shazeer 2020, arXiv 2002.05202).
+    const feedInput = normalize(hidden, name("post_attention_layernorm"));
+    const gate = linear(feedInput, name("mlp.gate_proj"));
+    const activated = graph.multiply(graph.multiply(gate, graph.sigmoid(gate)), linear(feedInput, name("mlp.up_proj")));
+    hidden = graph.add(hidden, linear(activated, name("mlp.down_proj")));
+  }
+
+  // Cross-entropy: log Σ exp over the logits, less the target's logit, which is taken from the target's row of the
+  // output projection so that no second matrix as wide as the vocabulary is made.
+  const output = config.tie_word_embeddings ? EMBEDDING : OUTPUT;
+  const normalized = normalize(hidden, FINAL_NORM);
+  const targets = graph.reshape(graph.slice(tokens, 1, 1, sequenceLength), [-positions]);
+  const targetLogits = graph.sum(graph.multiply(normalized, graph.gather(weight(output), targets)), [1]);
+  const losses = graph.subtract(graph.logSumExp(linear(normalized, output)), targetLogits);
+  return { graph, weights, tokenLosses: graph.reshape(losses, [-1, positions]) };
+}
+
+function requireConfig(config: LlamaConfig): void {
+  const { rms_norm_eps, rope_theta, head_dim, num_attention_heads, num_key_value_heads, ...rest } = config;
+  for (const [name, value] of Object.entries({ ...rest, head_dim, num_attention_heads, num_key_value_heads })) {
+    if (typeof value === "number" && !(Number.isSafeInteger(value) && value > 0)) {
+      throw configError(`a positive integer ${name}, got ${value}`);
+    }
+  }
+  if (!(rms_norm_eps > 0 && rope_theta > 0)) {
+    throw configError(`positive rms_norm_eps and rope_theta, got ${rms_norm_eps} and ${rope_theta}`);
+  }
+  if (head_dim % 2 !== 0) throw configError(`an even head_dim, for rotary pairs, got ${head_dim}`);
+  if (num_attention_heads % num_key_value_heads !== 0) {
+    const heads = `${num_attention_heads} and ${num_key_value_heads}`;
+    throw configError(`num_attention_heads to be a multiple of num_key_value_heads, got ${heads}`);
+  }
+}
+
+function configError(expected: string): GradworkError {
+  return new GradworkError("INVALID_MODEL_CONFIG", `Expected ${expected}`, { expected });
+}

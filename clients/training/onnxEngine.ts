@@ -1,0 +1,106 @@
+import { InferenceSession, Tensor } from "onnxruntime-node";
+import { GradworkError } from "../model/errors.ts";
+import { keccak256Bytes } from "../model/keccak.ts";
+import { type TensorSpec, tensorViews } from "../model/parameters.ts";
+import type { Engine } from "./engine.ts";
+import { type Graph, graphError, matMulFlops } from "./graph.ts";
+import { gradientOutput, LOSS_OUTPUT, TOKENS_INPUT } from "./llama.ts";
+import { decodeModel } from "./onnxModel.ts";
+
+/** An ONNX model and the keccak-256 that the task's manifest gives for it. */
+export type GraphFile = { readonly bytes: Uint8Array; readonly hash: string };
+
+export type OnnxEngineOptions = {
+  readonly tensors: readonly TensorSpec[];
+  readonly loss: GraphFile;
+  readonly gradient: GraphFile;
+  /** Threads that share one operator; by default one for each core. */
+  readonly threads?: number;
+};
+
+/**
+ * An engine on ONNX Runtime's CPU provider. A graph is loaded when it is first needed.
+ * @throws {GradworkError} `GRAPH_HASH_MISMATCH` for a graph that is not the manifest's, `INVALID_GRAPH` for one that
+ * cannot be read
+ */
+export function createOnnxEngine(options: OnnxEngineOptions): Engine {
+  const loss = readGraph("loss", options.loss);
+  const gradient = readGraph("gradient", options.gradient);
+  const sequenceLength = loss.inputs.get(TOKENS_INPUT)?.shape[1];
+  if (sequenceLength === undefined) throw graphError(`the loss graph has no input "${TOKENS_INPUT}"`);
+
+  const sessions = new Map<GraphFile, Promise<InferenceSession>>();
+  const session = (file: GraphFile) => {
+    const loaded = sessions.get(file) ?? load(file.bytes, options.threads);
+    sessions.set(file, loaded);
+    return loaded;
+  };
+  const feeds = (parameters: Float32Array, tokens: Uint32Array) => ({
+    ...tensorsOver(parameters, options.tensors, (name) => name),
+    [TOKENS_INPUT]: tokensTensor(tokens, sequenceLength),
+  });
+
+  return {
+    sequenceLength,
+    async tokenLosses(parameters, tokens) {
+      const results = await (await session(options.loss)).run(feeds(parameters, tokens), [LOSS_OUTPUT]);
+      return results[LOSS_OUTPUT]!.data as Float32Array;
+    },
+    async gradient(parameters, tokens, out) {
+      const meanLoss = new Float32Array(1);
+      await (await session(options.gradient)).run(feeds(parameters, tokens), {
+        ...tensorsOver(out, options.tensors, gradientOutput),
+        [LOSS_OUTPUT]: new Tensor("float32", meanLoss, []),
+      });
+      return meanLoss[0]!;
+    },
+    lossFlops: (sequences) => matMulFlops(loss, sequences),
+    gradientFlops: (sequences) => matMulFlops(gradient, sequences),
+    async release() {
+      const loaded = [...sessions.values()];
+      sessions.clear();
+      await Promise.all(loaded.map(async (one) => (await one).release()));
+    },
+  };
+}
+
+function readGraph(role: string, { bytes, hash }: GraphFile): Graph {
+  const received = keccak256Bytes(bytes);
+  if (received !== hash) {
+    throw new GradworkError(
+      "GRAPH_HASH_MISMATCH",
+      `Expected the ${role} graph with keccak-256 ${hash}, got ${received}; fetch it again or from another party`,
+      { role, expected: hash, received },
+    );
+  }
+  return decodeModel(bytes);
+}
+
+function load(bytes: Uint8Array, threads: number | undefined): Promise<InferenceSession> {
+  return InferenceSession.create(bytes, {
+    executionProviders: ["cpu"],
+    graphOptimizationLevel: "all",
+    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+  });
+}
+
+/** Tensors that read and write the flat vector itself. */
+function tensorsOver(vector: Float32Array, table: readonly TensorSpec[], nameOf: (tensor: string) => string) {
+  const views = tensorViews(vector, table);
+  return Object.fromEntries(
+    table.map(({ name, shape }) => [nameOf(name), new Tensor("float32", views.get(name)!, shape)]),
+  );
+}
+
+function tokensTensor(tokens: Uint32Array, sequenceLength: number): Tensor {
+  const sequences = tokens.length / sequenceLength;
+  if (!Number.isInteger(sequences) || sequences === 0) {
+    throw new GradworkError(
+      "PARTIAL_SEQUENCE",
+      `Expected whole sequences of ${sequenceLength} tokens, at least one, got ${tokens.length} tokens`,
+      { sequenceLength, tokens: tokens.length },
+    );
+  }
+  const signed = new Int32Array(tokens.buffer, tokens.byteOffset, tokens.length);
+  return new Tensor("int32", signed, [sequences, sequenceLength]);
+}

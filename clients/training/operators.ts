@@ -1,0 +1,297 @@
+// The ONNX operators (opset 18) that a decoder and its gradient are made of: shape rule and gradient rule of each.
+// Reductions keep their axes; softmax and log-sum-exp work along the last one.
+import { type Attributes, type Dimension, type Graph, graphError, type Value } from "./graph.ts";
+
+type Operator = {
+  /** Number of operands; any where it is missing. */
+  readonly arity?: number;
+  readonly infer: (attributes: Attributes, ...inputs: Value[]) => Value;
+  /** Gradient of the loss by each operand; undefined for integers. Missing where no gradient passes. */
+  readonly gradient?: (use: Use, ...inputs: Value[]) => (Value | undefined)[];
+};
+
+/** One use of an operator in reverse: its output y and the gradient of the loss by it, dy, of the same shape. */
+type Use = { readonly graph: Graph; readonly attributes: Attributes; readonly y: Value; readonly dy: Value };
+
+export type OperatorName =
+  | "Add"
+  | "Cast"
+  | "Concat"
+  | "Div"
+  | "Expand"
+  | "Gather"
+  | "Gemm"
+  | "MatMul"
+  | "Mul"
+  | "Neg"
+  | "Pad"
+  | "Reciprocal"
+  | "ReduceLogSumExp"
+  | "ReduceSum"
+  | "ReduceSumSquare"
+  | "Reshape"
+  | "ScatterElements"
+  | "Shape"
+  | "Sigmoid"
+  | "Size"
+  | "Slice"
+  | "Softmax"
+  | "Sqrt"
+  | "Sub"
+  | "Transpose"
+  | "Trilu";
+
+/** Every operator that a graph can hold. */
+export const operators: Readonly<Record<OperatorName, Operator>> = {
+  Add: {
+    arity: 2,
+    infer: (_, a, b) => broadcast(a, b),
+    gradient: ({ graph, dy }, a, b) => [sumTo(graph, dy, a), sumTo(graph, dy, b)],
+  },
+  Sub: {
+    arity: 2,
+    infer: (_, a, b) => broadcast(a, b),
+    gradient: ({ graph, dy }, a, b) => [sumTo(graph, dy, a), sumTo(graph, graph.negate(dy), b)],
+  },
+  Mul: {
+    arity: 2,
+    infer: (_, a, b) => broadcast(a, b),
+    gradient: ({ graph, dy }, a, b) => [
+      sumTo(graph, graph.multiply(dy, b), a),
+      sumTo(graph, graph.multiply(dy, a), b),
+    ],
+  },
+  Div: {
+    arity: 2,
+    infer: (_, a, b) => broadcast(a, b),
+    gradient: ({ graph, y, dy }, a, b) => {
+      const da = graph.divide(dy, b);
+      return [sumTo(graph, da, a), sumTo(graph, graph.negate(graph.multiply(da, y)), b)];
+    },
+  },
+  Neg: { arity: 1, infer: same, gradient: ({ graph, dy }) => [graph.negate(dy)] },
+  Reciprocal: {
+    arity: 1,
+    infer: same,
+    gradient: ({ graph, y, dy }) => [graph.negate(graph.multiply(dy, graph.multiply(y, y)))],
+  },
+  Sqrt: {
+    arity: 1,
+    infer: same,
+    gradient: ({ graph, y, dy }) => [graph.divide(graph.multiply(dy, graph.scalar(0.5)), y)],
+  },
+  Sigmoid: {
+    arity: 1,
+    infer: same,
+    gradient: ({ graph, y, dy }) => [graph.multiply(dy, graph.subtract(y, graph.multiply(y, y)))],
+  },
+  Softmax: {
+    arity: 1,
+    infer: same,
+    gradient: ({ graph, y, dy }, x) => {
+      const inner = graph.sum(graph.multiply(dy, y), [x.shape.length - 1]);
+      return [graph.multiply(y, graph.subtract(dy, inner))];
+    },
+  },
+  ReduceLogSumExp: {
+    arity: 2,
+    infer: (_, x, axes) => reduce(x, axes),
+    gradient: ({ graph, dy }, x) => [graph.multiply(graph.softmax(x), dy), undefined],
+  },
+  ReduceSum: {
+    arity: 2,
+    infer: (_, x, axes) => reduce(x, axes),
+    gradient: ({ graph, dy }, x) => [graph.expandLike(dy, x), undefined],
+  },
+  ReduceSumSquare: {
+    arity: 2,
+    infer: (_, x, axes) => reduce(x, axes),
+    gradient: ({ graph, dy }, x) => [
+      graph.multiply(x, graph.multiply(dy, graph.scalar(2))),
+      undefined,
+    ],
+  },
+  MatMul: {
+    arity: 2,
+    infer: (_, a, b) => {
+      const [m, inner] = matrix(a);
+      const [alsoInner, n] = matrix(b);
+      require(inner === alsoInner, `MatMul of ${a.shape} by ${b.shape}`);
+      const batch = broadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
+      return { type: a.type, shape: [...batch, m, n] };
+    },
+    gradient: ({ graph, dy }, a, b) => [
+      sumTo(graph, graph.matMul(dy, swapLast(graph, b)), a),
+      sumTo(graph, graph.matMul(swapLast(graph, a), dy), b),
+    ],
+  },
+  Gemm: {
+    arity: 2,
+    infer: ({ transA, transB }, a, b) => {
+      require(a.shape.length === 2 && b.shape.length === 2, "Gemm takes two matrices");
+      const [m, inner] = matrix(a, transA === 1);
+      const [alsoInner, n] = matrix(b, transB === 1);
+      require(inner === alsoInner, `Gemm of ${a.shape} by ${b.shape}, transposed ${transA}, ${transB}`);
+      return { type: a.type, shape: [m, n] };
+    },
+    gradient: ({ graph, attributes, dy }, a, b) => {
+      const [ta, tb] = [attributes.transA === 1, attributes.transB === 1];
+      return [
+        ta ? graph.gemm(b, dy, tb, true) : graph.gemm(dy, b, false, !tb),
+        tb ? graph.gemm(dy, a, true, ta) : graph.gemm(a, dy, !ta, false),
+      ];
+    },
+  },
+  Transpose: {
+    arity: 1,
+    infer: ({ perm }, x) => ({ type: x.type, shape: integerList(perm).map((axis) => x.shape[axis]!) }),
+    gradient: ({ graph, attributes, dy }) => {
+      const permutation = integerList(attributes.perm);
+      return [graph.transpose(dy, permutation.map((_, axis) => permutation.indexOf(axis)))];
+    },
+  },
+  Reshape: {
+    arity: 2,
+    infer: (_, x, target) => {
+      const rest = elementCount(x.shape) / elementCount(contents(target).filter((length) => length !== -1));
+      const shape = contents(target).map((length) => (length === -1 ? rest : length));
+      require(Number.isInteger(rest) && elementCount(shape) === elementCount(x.shape), `Reshape ${x.shape} to ${shape}`);
+      return { type: x.type, shape };
+    },
+    gradient: ({ graph, dy }, x) => [graph.reshape(dy, x.shape), undefined],
+  },
+  Expand: {
+    arity: 2,
+    infer: (_, x, target) => ({ type: x.type, shape: broadcastShape(x.shape, contents(target)) }),
+    gradient: ({ graph, dy }, x) => [sumTo(graph, dy, x), undefined],
+  },
+  Concat: {
+    infer: ({ axis }, ...inputs) => {
+      const [first] = inputs;
+      require(first !== undefined && typeof axis === "number", "Concat takes an axis and at least one operand");
+      const length = inputs.reduce((sum, { shape }) => sum + fixed(shape[axis]), 0);
+      return { type: first.type, shape: first.shape.with(axis, length) };
+    },
+    gradient: ({ graph, attributes, dy }, ...inputs) => {
+      const axis = Number(attributes.axis);
+      let end = 0;
+      return inputs.map(({ shape }) => {
+        const start = end;
+        end += fixed(shape[axis]);
+        return graph.slice(dy, axis, start, end);
+      });
+    },
+  },
+  Slice: {
+    arity: 4,
+    infer: (_, x, ...bounds) => {
+      const [start, end, axis] = bounds.map((bound) => contents(bound)[0]!) as [number, number, number];
+      require(start >= 0 && start < end && end <= fixed(x.shape[axis]), `Slice ${start}…${end} of ${x.shape}`);
+      return { type: x.type, shape: x.shape.with(axis, end - start) };
+    },
+    gradient: ({ graph, dy }, x, ...bounds) => {
+      const [start, end, axis] = bounds.map((bound) => contents(bound)[0]!) as [number, number, number];
+      const before = x.shape.map((_, i) => (i === axis ? start : 0));
+      const after = x.shape.map((length, i) => (i === axis ? length - end : 0));
+      return [graph.apply("Pad", [dy, graph.integers([...before, ...after])]), undefined, undefined, undefined];
+    },
+  },
+  Gather: {
+    arity: 2,
+    infer: (_, rows, indices) => ({ type: rows.type, shape: [...indices.shape, ...rows.shape.slice(1)] }),
+    gradient: ({ graph, dy }, rows, indices) => {
+      // Sequential in ONNX Runtime, so that equal indices add up in one order; ScatterND adds them in a race.
+      const updates = graph.reshape(dy, [elementCount(indices.shape), ...rows.shape.slice(1)]);
+      const column = graph.reshape(indices, [elementCount(indices.shape), ...rows.shape.slice(1).map(() => 1)]);
+      const zeros = graph.expandLike(graph.scalar(0), rows);
+      const operands = [zeros, graph.expandLike(column, updates), updates];
+      return [graph.apply("ScatterElements", operands, { axis: 0, reduction: "add" }), undefined];
+    },
+  },
+  // Below: what gradients do not pass through, or what only gradient rules make.
+  Pad: {
+    arity: 2,
+    infer: (_, x, pads) => {
+      const added = contents(pads);
+      const shape = x.shape.map((length, axis) => {
+        const more = added[axis]! + added[axis + x.shape.length]!;
+        return more === 0 ? length : fixed(length) + more;
+      });
+      return { type: x.type, shape };
+    },
+  },
+  ScatterElements: { arity: 3, infer: same },
+  Trilu: { arity: 2, infer: same },
+  Cast: { arity: 1, infer: (_, x) => ({ type: "float", shape: x.shape }) },
+  Shape: { arity: 1, infer: (_, x) => ({ type: "int64", shape: [x.shape.length], contents: x.shape }) },
+  Size: { arity: 1, infer: () => ({ type: "int64", shape: [] }) },
+};
+
+export function isOperatorName(name: string): name is OperatorName {
+  return Object.hasOwn(operators, name);
+}
+
+function same(_: Attributes, x: Value): Value {
+  return { type: x.type, shape: x.shape };
+}
+
+function broadcast(a: Value, b: Value): Value {
+  require(a.type === b.type, `operands are ${a.type} and ${b.type}`);
+  return { type: a.type, shape: broadcastShape(a.shape, b.shape) };
+}
+
+function broadcastShape(a: readonly Dimension[], b: readonly Dimension[]): Dimension[] {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, axis) => {
+    const [left, right] = [a[axis - rank + a.length] ?? 1, b[axis - rank + b.length] ?? 1];
+    require(left === right || left === 1 || right === 1, `${a} does not broadcast with ${b}`);
+    return left === 1 ? right : left;
+  });
+}
+
+function reduce(x: Value, axes: Value): Value {
+  return { type: x.type, shape: contents(axes).reduce<readonly Dimension[]>((shape, axis) => shape.with(axis, 1), x.shape) };
+}
+
+/** The reverse of broadcasting: sums dy over the axes along which `like` was repeated. */
+function sumTo(graph: Graph, dy: Value, like: Value): Value {
+  const added = dy.shape.length - like.shape.length;
+  const axes = dy.shape.flatMap((length, axis) => (length !== (like.shape[axis - added] ?? 1) ? [axis] : []));
+  const summed = axes.length === 0 ? dy : graph.sum(dy, axes);
+  return added === 0 ? summed : graph.reshape(summed, like.shape);
+}
+
+function swapLast(graph: Graph, x: Value): Value {
+  const last = x.shape.length - 1;
+  return graph.transpose(x, [...x.shape.keys()].with(last, last - 1).with(last - 1, last));
+}
+
+function matrix(x: Value, transposed = false): [Dimension, Dimension] {
+  const [rows, columns] = [x.shape.at(-2), x.shape.at(-1)];
+  require(rows !== undefined && columns !== undefined, `expected a matrix, got shape ${x.shape}`);
+  return transposed ? [columns, rows] : [rows, columns];
+}
+
+function elementCount(shape: readonly Dimension[]): Dimension {
+  require(shape.filter((length) => length < 0).length <= 1, `shape ${shape} has two symbolic axes`);
+  return shape.reduce((product, length) => product * length, 1);
+}
+
+function fixed(length: Dimension | undefined): number {
+  require(length !== undefined && length > 0, `expected an axis of fixed length, got ${length}`);
+  return length;
+}
+
+function contents(value: Value): readonly Dimension[] {
+  require(value.contents !== undefined, "axes, shapes and bounds are constants or shapes");
+  return value.contents;
+}
+
+function integerList(attribute: Attributes[string] | undefined): readonly number[] {
+  require(Array.isArray(attribute), "expected an attribute that is a list of integers");
+  return attribute;
+}
+
+function require(condition: boolean, reason: string): asserts condition {
+  if (!condition) throw graphError(reason);
+}

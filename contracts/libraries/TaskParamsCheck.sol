@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {ITrainingMarket} from "../interfaces/ITrainingMarket.sol";
+
+/// @title TaskParamsCheck
+/// @notice What a task may be registered with.
+library TaskParamsCheck {
+    uint256 internal constant MAX_WINDOW_SECONDS = 30 days;
+
+    /// @dev 32 openings cost under 13 million gas: they fit in one transaction (EIP-7825: 2^24).
+    uint256 internal constant MAX_LEAF_CHECKS = 32;
+
+    uint256 internal constant BPS = 10_000;
+
+    /// @dev A vote alone costs a miner at most a tenth of its bond.
+    uint256 internal constant MAX_REJECTION_BPS = 1_000;
+
+    /// @dev Trees of at most 32 levels.
+    uint256 internal constant MAX_PARAMETERS = 2 ** 40;
+
+    /// @notice Reverts with `ParameterOutOfRange(name, given, limit)` at the first parameter out of its range.
+    /// @param withdrawalDelaySeconds stake read for a round must outlast it
+    /// @param maxSeedingSeconds longest time without a seed
+    function check(
+        ITrainingMarket.TaskParams calldata params,
+        uint64 parameterCount,
+        uint256 withdrawalDelaySeconds,
+        uint256 maxSeedingSeconds
+    ) internal pure {
+        _inRange("parameterCount", parameterCount, 1, MAX_PARAMETERS);
+
+        _inRange("proposalSeconds", params.proposalSeconds, 1, MAX_WINDOW_SECONDS);
+        _inRange("openingSeconds", params.openingSeconds, 1, MAX_WINDOW_SECONDS);
+        _inRange("leafCheckSeconds", params.leafCheckSeconds, 1, MAX_WINDOW_SECONDS);
+        _inRange("commitSeconds", params.commitSeconds, 1, MAX_WINDOW_SECONDS);
+        _inRange("revealSeconds", params.revealSeconds, 1, MAX_WINDOW_SECONDS);
+        _inRange("disputeSeconds", params.disputeSeconds, 1, MAX_WINDOW_SECONDS);
+        _inRange("closeDelaySeconds", params.closeDelaySeconds, 1, MAX_WINDOW_SECONDS);
+        // The proposal window is left out: stake is read when it closes.
+        uint256 longestRoundSeconds =
+            uint256(params.openingSeconds) +
+                maxSeedingSeconds +
+                params.leafCheckSeconds +
+                params.commitSeconds +
+                params.revealSeconds +
+                params.disputeSeconds;
+        _inRange("longestRoundSeconds", longestRoundSeconds, 0, withdrawalDelaySeconds - 1);
+
+        _inRange("leafChecks", params.leafChecks, 1, MAX_LEAF_CHECKS);
+        _inRange("quorumBps", params.quorumBps, 1, BPS);
+        _inRange("rejectionBps", params.rejectionBps, 0, MAX_REJECTION_BPS);
+        _inRange("minImprovementMicroNats", params.minImprovementMicroNats, 1, uint64(type(int64).max));
+        _inRange("toleranceMicroNats", params.toleranceMicroNats, 0, params.minImprovementMicroNats - 1);
+
+        _inRange("minerBond", params.minerBond, 1, type(uint96).max);
+        // Silence must cost more than the most that a duty can pay.
+        uint256 dutyReward = uint256(params.verifierReward) + params.proposalFee;
+        _inRange("missedRevealPenalty", params.missedRevealPenalty, dutyReward + 1, type(uint96).max);
+        uint256 dutyRisk = uint256(params.missedRevealPenalty) + params.deviationPenalty;
+        _inRange("verifierStake", params.verifierStake, dutyRisk, type(uint96).max);
+    }
+
+    function _inRange(string memory name, uint256 given, uint256 least, uint256 most) private pure {
+        if (given < least) revert ITrainingMarket.ParameterOutOfRange(name, given, least);
+        if (given > most) revert ITrainingMarket.ParameterOutOfRange(name, given, most);
+    }
+}

@@ -1,0 +1,90 @@
+import { type ArtifactResolver, deploy, type EIP1193Provider } from "@nomicfoundation/ignition-core";
+import { getAddress, type TransactionRequest } from "ethers";
+import { CONTRACT_NAMES, type ContractName, loadArtifact } from "../clients/chain/artifacts.ts";
+import type { Chain } from "../clients/chain/connection.ts";
+import type { Deployment } from "../clients/chain/deployment.ts";
+import { explain } from "../clients/chain/transactions.ts";
+import { GradworkError } from "../clients/model/errors.ts";
+import { gradworkModule } from "./gradwork.ts";
+
+const artifactResolver: ArtifactResolver = {
+  loadArtifact: async (name) => loadArtifact(name as ContractName),
+  // Only the verification of sources on explorers asks for it.
+  getBuildInfo: async () => undefined,
+};
+
+/** What Ignition asks of a chain, its transactions signed by the chain's wallet. */
+export function walletProvider({ provider, wallet }: Chain): EIP1193Provider {
+  return {
+    async request({ method, params }) {
+      const list = (params ?? []) as unknown[];
+      if (method === "eth_accounts") return [wallet.address];
+      if (method !== "eth_sendTransaction") return provider.send(method, list);
+      const { gas, ...transaction } = list[0] as TransactionRequest & { gas?: string };
+      try {
+        const sent = await wallet.sendTransaction(
+          gas === undefined ? transaction : { ...transaction, gasLimit: gas },
+        );
+        return sent.hash;
+      } catch (error) {
+        throw explain(error, "deployment", wallet.address);
+      }
+    },
+  };
+}
+
+/**
+ * Deploys all contracts with Hardhat Ignition.
+ * @param journal folder in which Ignition records its steps; a deployment that was cut short goes on from there
+ * @throws {GradworkError} `DEPLOYMENT_FAILED`
+ */
+export async function deployGradwork(
+  provider: EIP1193Provider,
+  options: { journal?: string; confirmations: number; pollMs: number },
+): Promise<Deployment> {
+  const [chainId, block, accounts] = (await Promise.all(
+    ["eth_chainId", "eth_blockNumber", "eth_accounts"].map((method) =>
+      provider.request({ method, params: [] }),
+    ),
+  )) as [string, string, string[]];
+  const sender = accounts[0];
+  if (sender === undefined) {
+    throw new GradworkError("DEPLOYMENT_FAILED", "the network has no account to deploy from");
+  }
+  if (BigInt(await provider.request({ method: "eth_getBalance", params: [sender, "latest"] })) === 0n) {
+    throw new GradworkError(
+      "UNFUNDED_ACCOUNT",
+      `${sender} cannot pay for the gas of the deployment: send it some of the chain's currency`,
+      { account: sender },
+    );
+  }
+  const result = await deploy({
+    provider,
+    artifactResolver,
+    ignitionModule: gradworkModule,
+    deploymentParameters: {},
+    accounts,
+    ...(options.journal === undefined ? {} : { deploymentDir: options.journal }),
+    config: {
+      requiredConfirmations: Math.max(1, options.confirmations),
+      blockPollingInterval: options.pollMs,
+      retryInterval: options.pollMs,
+    },
+  });
+  if (result.type !== "SUCCESSFUL_DEPLOYMENT") {
+    const { type, ...rest } = result;
+    throw new GradworkError(
+      "DEPLOYMENT_FAILED",
+      `the deployment ended with ${type}: ${JSON.stringify(rest)}`,
+      rest,
+    );
+  }
+  const contracts = {} as Record<ContractName, string>;
+  for (const name of CONTRACT_NAMES) {
+    const address = result.contracts[name]?.address;
+    if (address === undefined)
+      throw new GradworkError("DEPLOYMENT_FAILED", `no address of ${name} came back`);
+    contracts[name] = getAddress(address);
+  }
+  return { chainId: Number(BigInt(chainId)), block: Number(BigInt(block)), contracts };
+}
