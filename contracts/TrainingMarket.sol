@@ -142,7 +142,7 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc ITrainingMarket
-    function closeTask(TaskId taskId) external {
+    function closeTask(TaskId taskId) external nonReentrant {
         Task storage task_ = _openTask(taskId);
         _requirePhase(taskId, Phase.Idle);
         if (task_.closableAt == 0 || block.timestamp < task_.closableAt) {
@@ -247,7 +247,7 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc ITrainingMarket
-    function requestSeed(TaskId taskId) external {
+    function requestSeed(TaskId taskId) external nonReentrant {
         _requirePhase(taskId, Phase.Seeding);
         (uint64 number, Round storage round_) = _lastRound(taskId);
         uint64 lostTicket = round_.seedTicket;

@@ -81,7 +81,7 @@ export async function deployGradwork(
   }
   const contracts = {} as Record<ContractName, string>;
   for (const name of CONTRACT_NAMES) {
-    const address = result.contracts[name]?.address;
+    const address = result.contracts[gradworkModule.results[name].id]?.address;
     if (address === undefined)
       throw new GradworkError("DEPLOYMENT_FAILED", `no address of ${name} came back`);
     contracts[name] = getAddress(address);

@@ -1,6 +1,5 @@
 import type { BaseContract, EventLog } from "ethers";
 import { GradworkError } from "../model/errors.ts";
-import type { Chain } from "./connection.ts";
 
 /** What public nodes commonly serve in one request. */
 const BLOCKS_A_REQUEST = 5_000;
@@ -19,8 +18,9 @@ export async function queryEvents(
   signal: AbortSignal,
 ): Promise<EventLog[]> {
   const filter = contract.filters[name]?.(...topics);
-  if (filter === undefined)
+  if (filter === undefined) {
     throw new GradworkError("NO_SUCH_EVENT", `the contract has no event ${name}`, { name });
+  }
   const events: EventLog[] = [];
   let span = BLOCKS_A_REQUEST;
   for (let start = from; start <= to; ) {
@@ -31,15 +31,8 @@ export async function queryEvents(
       start = end + 1;
     } catch (error) {
       if (span === 1) throw error;
-      span = Math.ceil(span / 8);
+      span = Math.ceil(span / 2);
     }
   }
   return events;
-}
-
-/** The newest block that is `depth` blocks deep, and the time of the newest block. */
-export async function readTip(chain: Chain): Promise<{ safeBlock: number; timestamp: bigint }> {
-  const block = await chain.provider.getBlock("latest");
-  if (block === null) throw new GradworkError("RPC_NO_BLOCK", "the node has no latest block");
-  return { safeBlock: Math.max(0, block.number - chain.depth), timestamp: BigInt(block.timestamp) };
 }

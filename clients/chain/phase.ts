@@ -57,6 +57,25 @@ export function deadlines(
   };
 }
 
+/** When a round that goes no further than its present stage has ended, in seconds. */
+export function endsAt(
+  round: ITrainingMarket.RoundStructOutput,
+  params: ITrainingMarket.TaskParamsStructOutput,
+  maxSeedingSeconds: bigint,
+): bigint {
+  const ends = deadlines(round, params);
+  switch (named(STAGES, round.stage)) {
+    case "Sealed":
+      return ends.openingEndsAt;
+    case "Opened":
+      return ends.openingEndsAt + maxSeedingSeconds;
+    case "Seeded":
+      return ends.leafCheckEndsAt;
+    default:
+      return ends.disputeEndsAt;
+  }
+}
+
 /**
  * The phase of a task at a time, from facts recorded on chain: the twin of contracts/libraries/RoundClock.sol, so that
  * a client can act on facts that are some blocks deep at the time of the newest block.
@@ -71,22 +90,18 @@ export function phaseAt(
 ): Phase {
   if (task.closed) return "Closed";
   const stage = named(STAGES, round.stage);
+  if (stage === "None" || stage === "Final") return "Idle";
+  if (timestamp >= endsAt(round, params, maxSeedingSeconds)) return "Ended";
   const ends = deadlines(round, params);
   switch (stage) {
-    case "None":
-    case "Final":
-      return "Idle";
     case "Sealed":
     case "Opened":
       if (timestamp < round.proposalEndsAt) return "Proposing";
-      if (timestamp < ends.openingEndsAt) return "Opening";
-      if (stage === "Sealed") return "Ended";
-      return timestamp < ends.openingEndsAt + maxSeedingSeconds ? "Seeding" : "Ended";
+      return timestamp < ends.openingEndsAt ? "Opening" : "Seeding";
     case "Seeded":
-      return timestamp < ends.leafCheckEndsAt ? "LeafChecking" : "Ended";
+      return "LeafChecking";
     case "Checked":
       if (timestamp < ends.commitEndsAt) return "Committing";
-      if (timestamp < ends.revealEndsAt) return "Revealing";
-      return timestamp < ends.disputeEndsAt ? "Disputing" : "Ended";
+      return timestamp < ends.revealEndsAt ? "Revealing" : "Disputing";
   }
 }

@@ -32,14 +32,19 @@ export function isHex(hex: string, length?: number): boolean {
 
 /**
  * Little-endian bytes of 32-bit values: a view, not a copy.
- * @throws {GradworkError} `UNSUPPORTED_PLATFORM` on a big-endian machine, whose memory has another order
+ * @throws {GradworkError} `UNSUPPORTED_PLATFORM` on a big-endian machine
  */
 export function littleEndianBytes(values: Float32Array | Uint32Array): Uint8Array {
+  requireLittleEndian();
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
+/** @throws {GradworkError} `UNSUPPORTED_PLATFORM` on a machine whose memory has another order than our bytes */
+export function requireLittleEndian(): void {
   if (endianness() !== "LE") {
     throw new GradworkError(
       "UNSUPPORTED_PLATFORM",
       "Expected a little-endian machine, this one is big-endian",
     );
   }
-  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }

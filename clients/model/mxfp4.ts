@@ -37,7 +37,7 @@ export type InvalidEncoding = {
  */
 export function encodeLeaves(
   parameters: Float32Array,
-  out = new Uint8Array(leafCount(parameters.length) * QUANT_LEAF_BYTES),
+  out: Uint8Array = new Uint8Array(leafCount(parameters.length) * QUANT_LEAF_BYTES),
 ): Uint8Array {
   requireLength(out, parameters.length, "MXFP4");
   const bits = new Uint32Array(parameters.buffer, parameters.byteOffset, parameters.length);
@@ -62,7 +62,7 @@ export function encodeLeaves(
 export function decodeLeaves(
   leaves: Uint8Array,
   parameterCount: number,
-  out = new Float32Array(parameterCount),
+  out: Float32Array = new Float32Array(parameterCount),
 ): Float32Array {
   requireEncoding(leaves, parameterCount, "MXFP4");
   if (out.length !== parameterCount) throw wrongLength("MXFP4", "values", parameterCount, out.length);

@@ -1,4 +1,4 @@
-import { littleEndianBytes } from "./bytes.ts";
+import { littleEndianBytes, requireLittleEndian } from "./bytes.ts";
 import { GradworkError } from "./errors.ts";
 import { FULL_LEAF_BYTES, leafCount } from "./geometry.ts";
 import { nonFiniteParameter } from "./mxfp4.ts";
@@ -87,6 +87,7 @@ export function parameterBytes(parameters: Float32Array): Uint8Array {
  * @throws {GradworkError} `PARAMETERS_WRONG_LENGTH` in bytes, `NON_FINITE_PARAMETER` with the index, `NON_ZERO_PADDING`
  */
 export function parametersFromBytes(bytes: Uint8Array, parameterCount: number): Float32Array {
+  requireLittleEndian();
   const expected = leafCount(parameterCount) * FULL_LEAF_BYTES;
   if (bytes.length !== expected) throw wrongLength("bytes", expected, bytes.length);
   const padding = bytes.subarray(4 * parameterCount).findIndex((byte) => byte !== 0);
@@ -95,14 +96,12 @@ export function parametersFromBytes(bytes: Uint8Array, parameterCount: number): 
     throw new GradworkError(
       "NON_ZERO_PADDING",
       `Expected +0 past the ${parameterCount} parameters, not at ${index}`,
-      {
-        index,
-      },
+      { index },
     );
   }
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  // Not slice(): a Buffer's is a view, as unaligned as before.
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
   const parameters = new Float32Array(aligned.buffer, aligned.byteOffset, parameterCount);
-  littleEndianBytes(parameters);
   requireFinite(parameters);
   return parameters;
 }

@@ -44,30 +44,36 @@ export function list(item: Schema, minLength = 0): Schema {
     isList(value, path) ?? firstProblem(value as unknown[], (each, at) => item(each, `${path}[${at}]`));
 }
 
-/** An object of exactly these fields. */
-export function record(fields: Readonly<Record<string, Schema>>): Schema {
-  const isRecord = rule(
+/** An object with these fields; others are ignored. */
+export function withFields(fields: Readonly<Record<string, Schema>>): Schema {
+  const isObject = rule(
     "an object",
     (value) => typeof value === "object" && value !== null && !Array.isArray(value),
   );
-  return (value, path) => {
-    const notRecord = isRecord(value, path);
-    if (notRecord !== undefined) return notRecord;
-    const prefix = path === "" ? "" : `${path}.`;
-    const members = new Map(Object.entries(value as object));
-    const unknown = [...members.keys()].find((name) => !Object.hasOwn(fields, name));
-    if (unknown !== undefined) {
-      return { path: prefix + unknown, expected: "no such field", received: members.get(unknown) };
-    }
-    return firstProblem(Object.entries(fields), ([name, field]) =>
-      members.has(name)
-        ? field(members.get(name), prefix + name)
-        : { path: prefix + name, expected: "this field", received: undefined },
-    );
-  };
+  return (value, path) =>
+    isObject(value, path) ??
+    firstProblem(Object.entries(fields), ([name, field]) => {
+      const at = path === "" ? name : `${path}.${name}`;
+      return Object.hasOwn(value as object, name)
+        ? field((value as Record<string, unknown>)[name], at)
+        : { path: at, expected: "this field", received: undefined };
+    });
 }
 
-function rule(expected: string, holds: (value: unknown) => boolean): Schema {
+/** An object with these fields and no others. */
+export function record(fields: Readonly<Record<string, Schema>>): Schema {
+  const hasFields = withFields(fields);
+  return (value, path) =>
+    hasFields(value, path) ??
+    firstProblem(Object.entries(value as object), ([name, received]) =>
+      Object.hasOwn(fields, name)
+        ? undefined
+        : { path: path === "" ? name : `${path}.${name}`, expected: "no such field", received },
+    );
+}
+
+/** A rule for one value, named in words that follow "expected". */
+export function rule(expected: string, holds: (value: unknown) => boolean): Schema {
   return (value, path) => (holds(value) ? undefined : { path, expected, received: value });
 }
 

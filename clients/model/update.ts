@@ -13,9 +13,9 @@ import { decodeLeaf, encodeLeaves, nonFiniteParameter, requireEncoding } from ".
  */
 export function makeUpdate(delta: Float32Array, errorFeedback: Float32Array): Uint8Array {
   requireSameLength("error feedback", delta.length, errorFeedback.length);
-  for (let i = 0; i < delta.length; i++) {
-    const sum = Math.fround(delta[i]! + errorFeedback[i]!);
-    if (!Number.isFinite(sum)) throw nonFiniteParameter(i, sum);
+  const index = firstNonFiniteSum(delta, errorFeedback, 0, delta.length);
+  if (index !== undefined) {
+    throw nonFiniteParameter(index, Math.fround(delta[index]! + errorFeedback[index]!));
   }
   for (let i = 0; i < delta.length; i++) errorFeedback[i] = delta[i]! + errorFeedback[i]!;
   const update = encodeLeaves(errorFeedback);
@@ -39,7 +39,7 @@ export function makeUpdate(delta: Float32Array, errorFeedback: Float32Array): Ui
 export function applyUpdate(
   parameters: Float32Array,
   update: Uint8Array,
-  out = new Float32Array(parameters.length),
+  out: Float32Array = new Float32Array(parameters.length),
 ): Float32Array {
   requireSameLength("output", parameters.length, out.length);
   requireEncoding(update, parameters.length, "UPDATE");
@@ -47,36 +47,38 @@ export function applyUpdate(
   for (let start = 0, leaf = 0; start < parameters.length; start += PARAMETERS_PER_LEAF, leaf++) {
     decodeLeaf(update, leaf, decoded, 0);
     const live = Math.min(PARAMETERS_PER_LEAF, parameters.length - start);
-    requireFiniteSums(parameters, decoded, start, live, leaf);
+    const element = firstNonFiniteSum(parameters, decoded, start, live);
+    if (element !== undefined) {
+      throw nonFiniteSum(parameters[start + element]!, decoded[element]!, leaf, element);
+    }
     for (let i = 0; i < live; i++) out[start + i] = parameters[start + i]! + decoded[i]!;
   }
   return out;
 }
 
-/** Checks a leaf's sums; a double holds the sum of two float32 closely enough that rounding it twice is exact. */
-function requireFiniteSums(
-  parameters: Float32Array,
-  decoded: Float32Array,
+/** The first i < length for which the float32 sum a[start + i] + b[i] is not finite. */
+function firstNonFiniteSum(
+  a: Float32Array,
+  b: Float32Array,
   start: number,
-  live: number,
-  leaf: number,
-): void {
-  // 0 times a finite number is ±0, times anything else NaN, so one sum tells for the whole leaf.
+  length: number,
+): number | undefined {
+  // 0 times a finite number is ±0, times anything else NaN, so one sum tells for all.
   let zero = 0;
-  for (let i = 0; i < live; i++) zero += Math.fround(parameters[start + i]! + decoded[i]!) * 0;
-  if (zero === 0) return;
-  for (let element = 0; element < live; element++) {
-    const parameter = parameters[start + element]!;
-    if (!Number.isFinite(parameter)) throw nonFiniteParameter(start + element, parameter);
-    const sum = Math.fround(parameter + decoded[element]!);
-    if (!Number.isFinite(sum)) {
-      throw new GradworkError(
-        "UPDATE_SUM_NOT_FINITE",
-        `Expected finite sums, got ${parameter} + ${decoded[element]} at leaf ${leaf}, element ${element}`,
-        { leaf, element, parameter, update: decoded[element] },
-      );
-    }
-  }
+  for (let i = 0; i < length; i++) zero += Math.fround(a[start + i]! + b[i]!) * 0;
+  if (zero === 0) return undefined;
+  let i = 0;
+  while (Number.isFinite(Math.fround(a[start + i]! + b[i]!))) i++;
+  return i;
+}
+
+function nonFiniteSum(parameter: number, update: number, leaf: number, element: number): GradworkError {
+  if (!Number.isFinite(parameter)) return nonFiniteParameter(leaf * PARAMETERS_PER_LEAF + element, parameter);
+  return new GradworkError(
+    "UPDATE_SUM_NOT_FINITE",
+    `Expected finite sums, got ${parameter} + ${update} at leaf ${leaf}, element ${element}; discard this update`,
+    { leaf, element, parameter, update },
+  );
 }
 
 function requireSameLength(what: string, expected: number, received: number): void {

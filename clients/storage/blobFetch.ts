@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { get as httpGet, type IncomingMessage } from "node:http";
 import { get as httpsGet } from "node:https";
 import { GradworkError } from "../model/errors.ts";
@@ -56,7 +55,7 @@ export async function fetchBlob(reference: BlobReference, options: FetchOptions)
       failures.push({ endpoint, code: error.code, message: error.message });
     }
   }
-  const reasons = failures.map(({ endpoint, code }) => `${endpoint} (${code})`).join(", ");
+  const reasons = failures.map(({ endpoint, code }) => `${JSON.stringify(endpoint)} (${code})`).join(", ");
   throw new GradworkError(
     "BLOB_UNAVAILABLE",
     `Expected blob ${hash} from one of ${failures.length} endpoints, got it from none: ${reasons}`,
@@ -82,7 +81,7 @@ export function parseEndpoint(endpoint: string): string {
     throw new GradworkError(
       "BLOB_BAD_ENDPOINT",
       `Expected an http or https URL of at most ${MAX_ENDPOINT_BYTES} bytes without credentials, query or ` +
-        `fragment, got "${endpoint.slice(0, MAX_ENDPOINT_BYTES)}"`,
+        `fragment, got ${JSON.stringify(endpoint)}`,
       { endpoint },
     );
   }
@@ -119,11 +118,13 @@ async function* download(
     signal: AbortSignal.any([signal, deadline, idle.signal]),
   });
   request.on("timeout", () => idle.abort());
-  // A failure after the response began reaches us through the response.
-  request.on("error", () => {});
   let received = 0;
   try {
-    const [response] = (await once(request, "response")) as [IncomingMessage];
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      request.on("response", resolve).on("error", reject);
+      // The only sign of a server that switches protocols.
+      request.on("close", () => reject(new Error("connection closed without a response")));
+    });
     requireUsable(response, url, reference);
     for await (const chunk of response as AsyncIterable<Uint8Array>) {
       received += chunk.length;

@@ -8,7 +8,7 @@ import type { BlobStore } from "./blobStore.ts";
 const READ_BYTES = 1 << 18;
 
 /** What one server grants its clients. */
-export interface BlobServerLimits {
+export type BlobServerLimits = {
   /** open connections; one more is closed at once */
   readonly maxConnections: number;
   /** for a client to send its whole request */
@@ -17,16 +17,16 @@ export interface BlobServerLimits {
   readonly idleTimeoutMs: number;
   /** a response slower than this for longer than `idleTimeoutMs` altogether is broken off */
   readonly minBytesPerSecond: number;
-}
+};
 
-export interface BlobServer {
+export type BlobServer = {
   /** `http://host:port` */
   readonly url: string;
   /** blob bytes handed to connections so far */
   readonly bytesServed: number;
   /** Stops listening and breaks off what is under way; resolves when the port is free. */
   close(): Promise<void>;
-}
+};
 
 const defaultLimits: BlobServerLimits = {
   maxConnections: 256,

@@ -10,12 +10,12 @@ import {
   requireBlobLength,
 } from "./blobReference.ts";
 
-export interface PutOptions {
+export type PutOptions = {
   /** bytes of a leaf, for a blob named by its Merkle root; without it, by its keccak-256 */
   readonly leafLength?: number | undefined;
   /** keep it from the server until `publish`; no effect on a blob that is published already */
   readonly sealed?: boolean;
-}
+};
 
 /**
  * Blobs in a folder, one file each, named by their hash.
@@ -24,7 +24,7 @@ export interface PutOptions {
  * again, because a stake depends on the bytes and disks err; what the server sends is hashed by its receiver.
  * Several processes of one host may share a folder.
  */
-export interface BlobStore {
+export type BlobStore = {
   /** Stores bytes; returns their hash. */
   put(bytes: Uint8Array, options?: PutOptions): Promise<string>;
 
@@ -43,6 +43,9 @@ export interface BlobStore {
    */
   publish(hash: string): Promise<void>;
 
+  /** Removes a blob; none there is no fault. */
+  remove(hash: string): Promise<void>;
+
   /** Whether a blob is here, sealed or published. */
   has(hash: string): Promise<boolean>;
 
@@ -54,7 +57,7 @@ export interface BlobStore {
 
   /** A published blob's file, for the caller to close; undefined where there is none. */
   openPublished(hash: string): Promise<FileHandle | undefined>;
-}
+};
 
 const PIECE_BYTES = 1 << 20;
 
@@ -156,6 +159,11 @@ export async function openBlobStore(directory: string): Promise<BlobStore> {
     put: (bytes, options) => putStream(pieces(bytes), options),
     putStream,
     publish,
+    async remove(hash) {
+      requireBlobHash(hash);
+      await rm(join(sealedDirectory, hash), { force: true });
+      await rm(join(directory, hash), { force: true });
+    },
     async has(hash) {
       const file = await openAny(hash);
       await file?.close();

@@ -122,9 +122,9 @@ export class Graph {
     return this.apply("Softmax", [x], { axis: -1 });
   }
 
-  /** log Σ exp along the last axis, which stays, with length 1. */
-  logSumExp(x: Value): Value {
-    return this.apply("ReduceLogSumExp", [x, this.integers([x.shape.length - 1])]);
+  /** Logarithm of the softmax along the last axis. */
+  logSoftmax(x: Value): Value {
+    return this.apply("LogSoftmax", [x], { axis: -1 });
   }
 
   /** Sum over the axes, which stay, with length 1. */

@@ -184,13 +184,10 @@ function buildLoss(config: LlamaConfig, sequenceLength: number) {
     hidden = graph.add(hidden, linear(activated, name("mlp.down_proj")));
   }
 
-  // Cross-entropy: log Σ exp over the logits, less the target's logit, which is taken from the target's row of the
-  // output projection so that no second matrix as wide as the vocabulary is made.
-  const output = config.tie_word_embeddings ? EMBEDDING : OUTPUT;
-  const normalized = normalize(hidden, FINAL_NORM);
-  const targets = graph.reshape(graph.slice(tokens, 1, 1, sequenceLength), [-positions]);
-  const targetLogits = graph.sum(graph.multiply(normalized, graph.gather(weight(output), targets)), [1]);
-  const losses = graph.subtract(graph.logSumExp(linear(normalized, output)), targetLogits);
+  // Cross-entropy: minus the log-probability of each next token.
+  const logits = linear(normalize(hidden, FINAL_NORM), config.tie_word_embeddings ? EMBEDDING : OUTPUT);
+  const targets = graph.reshape(graph.slice(tokens, 1, 1, sequenceLength), [-positions, 1]);
+  const losses = graph.negate(graph.apply("GatherElements", [graph.logSoftmax(logits), targets], { axis: 1 }));
   return { graph, weights, tokenLosses: graph.reshape(losses, [-1, positions]) };
 }
 

@@ -80,7 +80,7 @@ const modelType = schema.lookupType("ModelProto");
 
 type AttributeMessage = { name: string; i?: number; s?: Uint8Array; ints?: number[]; type: number };
 type NodeMessage = { input: string[]; output: string[]; opType: string; attribute: AttributeMessage[] };
-type TensorMessage = { dims: number[]; dataType: number; name: string; rawData: Uint8Array };
+type TensorMessage = { dims: number[]; dataType: number; name: string; rawData?: Uint8Array };
 type DimensionMessage = { dimValue?: number; dimParam?: string };
 type ValueInfoMessage = {
   name: string;
@@ -216,7 +216,7 @@ function elementType(code: number): ElementType {
   throw graphError(`element type ${code} is not supported`);
 }
 
-function constantData(type: ElementType, rawData: Uint8Array): ConstantData {
+function constantData(type: ElementType, rawData: Uint8Array = new Uint8Array()): ConstantData {
   const { buffer } = Uint8Array.from(rawData);
   if (type === "float") return new Float32Array(buffer);
   if (type === "int64") return new BigInt64Array(buffer);

@@ -1,5 +1,5 @@
 // The ONNX operators (opset 18) that a decoder and its gradient are made of: shape rule and gradient rule of each.
-// Reductions keep their axes; softmax and log-sum-exp work along the last one.
+// Reductions keep their axes; softmax and log-softmax work along the last one.
 import { type Attributes, type Dimension, type Graph, graphError, type Value } from "./graph.ts";
 
 type Operator = {
@@ -20,13 +20,14 @@ export type OperatorName =
   | "Div"
   | "Expand"
   | "Gather"
+  | "GatherElements"
   | "Gemm"
+  | "LogSoftmax"
   | "MatMul"
   | "Mul"
   | "Neg"
   | "Pad"
   | "Reciprocal"
-  | "ReduceLogSumExp"
   | "ReduceSum"
   | "ReduceSumSquare"
   | "Reshape"
@@ -93,10 +94,13 @@ export const operators: Readonly<Record<OperatorName, Operator>> = {
       return [graph.multiply(y, graph.subtract(dy, inner))];
     },
   },
-  ReduceLogSumExp: {
-    arity: 2,
-    infer: (_, x, axes) => reduce(x, axes),
-    gradient: ({ graph, dy }, x) => [graph.multiply(graph.softmax(x), dy), undefined],
+  LogSoftmax: {
+    arity: 1,
+    infer: same,
+    gradient: ({ graph, dy }, x) => {
+      const total = graph.sum(dy, [x.shape.length - 1]);
+      return [graph.subtract(dy, graph.multiply(graph.softmax(x), total))];
+    },
   },
   ReduceSum: {
     arity: 2,
@@ -200,13 +204,19 @@ export const operators: Readonly<Record<OperatorName, Operator>> = {
     arity: 2,
     infer: (_, rows, indices) => ({ type: rows.type, shape: [...indices.shape, ...rows.shape.slice(1)] }),
     gradient: ({ graph, dy }, rows, indices) => {
-      // Sequential in ONNX Runtime, so that equal indices add up in one order; ScatterND adds them in a race.
-      const updates = graph.reshape(dy, [elementCount(indices.shape), ...rows.shape.slice(1)]);
-      const column = graph.reshape(indices, [elementCount(indices.shape), ...rows.shape.slice(1).map(() => 1)]);
-      const zeros = graph.expandLike(graph.scalar(0), rows);
-      const operands = [zeros, graph.expandLike(column, updates), updates];
-      return [graph.apply("ScatterElements", operands, { axis: 0, reduction: "add" }), undefined];
+      const rest = rows.shape.slice(1);
+      const updates = graph.reshape(dy, [elementCount(indices.shape), ...rest]);
+      const column = graph.reshape(indices, [elementCount(indices.shape), ...rest.map(() => 1)]);
+      return [scatterAdd(graph, rows, 0, graph.expandLike(column, updates), updates), undefined];
     },
+  },
+  GatherElements: {
+    arity: 2,
+    infer: (_, x, indices) => ({ type: x.type, shape: indices.shape }),
+    gradient: ({ graph, attributes, dy }, x, indices) => [
+      scatterAdd(graph, x, Number(attributes.axis), indices, dy),
+      undefined,
+    ],
   },
   // Below: what gradients do not pass through, or what only gradient rules make.
   Pad: {
@@ -259,6 +269,15 @@ function sumTo(graph: Graph, dy: Value, like: Value): Value {
   const axes = dy.shape.flatMap((length, axis) => (length !== (like.shape[axis - added] ?? 1) ? [axis] : []));
   const summed = axes.length === 0 ? dy : graph.sum(dy, axes);
   return added === 0 ? summed : graph.reshape(summed, like.shape);
+}
+
+/**
+ * Zeros in the shape of `like`, with the updates added at their indices. ScatterElements adds equal indices one after
+ * another in ONNX Runtime, so that sums are reproducible; ScatterND adds them in a race.
+ */
+function scatterAdd(graph: Graph, like: Value, axis: number, indices: Value, updates: Value): Value {
+  const zeros = graph.expandLike(graph.scalar(0), like);
+  return graph.apply("ScatterElements", [zeros, indices, updates], { axis, reduction: "add" });
 }
 
 function swapLast(graph: Graph, x: Value): Value {

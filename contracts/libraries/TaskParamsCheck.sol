@@ -8,8 +8,9 @@ import {ITrainingMarket} from "../interfaces/ITrainingMarket.sol";
 library TaskParamsCheck {
     uint256 internal constant MAX_WINDOW_SECONDS = 30 days;
 
-    /// @dev 32 openings cost under 13 million gas: they fit in one transaction (EIP-7825: 2^24).
-    uint256 internal constant MAX_LEAF_CHECKS = 32;
+    /// @dev 16 openings of 32 levels fit in one transaction: they take 112 KB, of which nodes relay at most 128 KiB, and
+    /// under 7 million gas (EIP-7825: at most 2^24).
+    uint256 internal constant MAX_LEAF_CHECKS = 16;
 
     uint256 internal constant BPS = 10_000;
 
@@ -54,9 +55,13 @@ library TaskParamsCheck {
         _inRange("toleranceMicroNats", params.toleranceMicroNats, 0, params.minImprovementMicroNats - 1);
 
         _inRange("minerBond", params.minerBond, 1, type(uint96).max);
+        // A round reserves both rewards at once.
+        _inRange("minerReward", params.minerReward, 0, type(uint96).max - params.verifierReward);
         // Silence must cost more than the most that a duty can pay.
         uint256 dutyReward = uint256(params.verifierReward) + params.proposalFee;
         _inRange("missedRevealPenalty", params.missedRevealPenalty, dutyReward + 1, type(uint96).max);
+        // Nor may it be a cheaper way out once others' reveals show how a round will end.
+        _inRange("deviationPenalty", params.deviationPenalty, 0, params.missedRevealPenalty);
         uint256 dutyRisk = uint256(params.missedRevealPenalty) + params.deviationPenalty;
         _inRange("verifierStake", params.verifierStake, dutyRisk, type(uint96).max);
     }

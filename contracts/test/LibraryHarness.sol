@@ -67,7 +67,7 @@ contract LibraryHarness {
         uint32[] calldata b
     ) external pure returns (uint32[] memory sums) {
         sums = new uint32[](a.length);
-        for (uint256 i = 0; i < a.length; ++i) sums[i] = uint32(Float32.add(a[i], b[i]));
+        for (uint256 i = 0; i < a.length; ++i) sums[i] = Float32.add(a[i], b[i]);
     }
 
     function addLanes(uint256 a, uint256 b) external pure returns (uint256) {
@@ -127,32 +127,6 @@ contract LibraryHarness {
                 MXFP4.LEAF_PARAMETERS
             );
         }
-    }
-
-    /// @notice One leaf check as the market does it: four memberships, then the verdict.
-    /// @param roots of θ, Δ, θ′, Q(θ′)
-    /// @param leaves in the same order
-    /// @param proofs in the same order
-    function checkLeaf(
-        bytes32[4] calldata roots,
-        uint256 depth,
-        uint256 index,
-        bytes[4] calldata leaves,
-        bytes32[][4] calldata proofs
-    ) external pure returns (bool areMembers, LeafVerdict verdict, uint256 element) {
-        areMembers = true;
-        for (uint256 i = 0; i < 4; ++i) {
-            areMembers =
-                areMembers &&
-                PositionalMerkle.verify(roots[i], depth, keccak256(leaves[i]), index, proofs[i]);
-        }
-        (verdict, element) = LeafCheck.verdict(
-            leaves[0],
-            leaves[1],
-            leaves[2],
-            leaves[3],
-            MXFP4.LEAF_PARAMETERS
-        );
     }
 
     /* MERKLE TREES */

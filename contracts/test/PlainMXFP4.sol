@@ -68,7 +68,13 @@ library PlainMXFP4 {
     }
 
     function float32At(bytes memory fullLeaf, uint256 element) internal pure returns (uint256 bits) {
-        for (uint256 i = 0; i < 4; ++i) bits |= uint256(uint8(fullLeaf[4 * element + i])) << (8 * i);
+        unchecked {
+            uint256 first = 4 * element;
+            bits = uint8(fullLeaf[first]);
+            bits |= uint256(uint8(fullLeaf[first + 1])) << 8;
+            bits |= uint256(uint8(fullLeaf[first + 2])) << 16;
+            bits |= uint256(uint8(fullLeaf[first + 3])) << 24;
+        }
     }
 
     /// @dev The level nearest to a magnitude over 2^(scale − 127), ties to the even index.

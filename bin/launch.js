@@ -1,0 +1,15 @@
+// `node bin/launch.js NAME ARGS…` behind the scripts of package.json: checks Node, installs what is missing, then runs
+// scripts/NAME.ts in this process.
+import { fileURLToPath } from "node:url";
+import { ensureDependencies } from "./clone.js";
+import { requireNode, shellWords } from "./nodeVersion.js";
+import "./quietSqlite.js";
+
+const [name, ...args] = process.argv.slice(2);
+const npmScript = name === "test" ? "npm test" : `npm run ${name}`;
+requireNode(npmScript + (args.length > 0 ? ` --${shellWords(args)}` : ""));
+
+ensureDependencies(fileURLToPath(new URL("..", import.meta.url)));
+const script = new URL(`../scripts/${name}.ts`, import.meta.url);
+process.argv.splice(1, 2, fileURLToPath(script));
+import(script.href);

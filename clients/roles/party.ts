@@ -1,0 +1,137 @@
+import { join } from "node:path";
+import type { TransactionReceipt } from "ethers";
+import type { Gradwork } from "../chain/connection.ts";
+import { queryEvents } from "../chain/events.ts";
+import { send } from "../chain/transactions.ts";
+import { fetchBlob } from "../storage/blobFetch.ts";
+import type { BlobReference } from "../storage/blobReference.ts";
+import { type BlobServer, serveBlobs } from "../storage/blobServer.ts";
+import { type BlobStore, openBlobStore } from "../storage/blobStore.ts";
+import { openState, type StateStore } from "../storage/stateStore.ts";
+import type { Observer } from "./observer.ts";
+
+const IDLE_TIMEOUT_MS = 10_000;
+const LEAST_TIMEOUT_MS = 30_000;
+const LEAST_BYTES_A_MS = 100;
+
+/**
+ * One participant: an account on a chain, a folder with its state and blobs, and an endpoint that serves them.
+ * @property endpoint the URL that it announces
+ */
+export type Party = {
+  gradwork: Gradwork;
+  address: string;
+  state: StateStore;
+  store: BlobStore;
+  server: BlobServer;
+  endpoint: string;
+  peers: Peers;
+  observe: Observer;
+  signal: AbortSignal;
+};
+
+/** Endpoints by account, up to the block before `nextBlock`. */
+type Peers = { byAccount: Map<string, string>; nextBlock: number };
+
+export type PartyOptions = {
+  /** holds state.sqlite, and blobs/ unless `blobs` names another folder */
+  directory: string;
+  blobs?: string;
+  host: string;
+  /** 0 takes a free one */
+  port: number;
+  /** what others reach the server by, where it isn't `http://host:port` */
+  publicUrl?: string;
+  observe: Observer;
+  signal: AbortSignal;
+};
+
+/**
+ * Opens a party's folder, serves its blobs and announces where.
+ * @throws {GradworkError} as `openState`, `openBlobStore` and `serveBlobs` do
+ */
+export async function openParty(gradwork: Gradwork, options: PartyOptions): Promise<Party> {
+  const { directory, host, port, observe, signal } = options;
+  const state = openState(join(directory, "state.sqlite"));
+  try {
+    const store = await openBlobStore(options.blobs ?? join(directory, "blobs"));
+    const server = await serveBlobs({ store, host, port, signal });
+    const endpoint = options.publicUrl ?? server.url;
+    const party: Party = {
+      gradwork,
+      address: gradwork.wallet.address,
+      state,
+      store,
+      server,
+      endpoint,
+      peers: { byAccount: new Map(), nextBlock: gradwork.deployment.block },
+      observe,
+      signal,
+    };
+    try {
+      await announce(party);
+    } catch (error) {
+      await server.close();
+      throw error;
+    }
+    return party;
+  } catch (error) {
+    state.close();
+    throw error;
+  }
+}
+
+export async function closeParty(party: Party): Promise<void> {
+  await party.server.close();
+  party.state.close();
+}
+
+/** Sends a transaction of the party's, and says so. */
+export async function act<Args extends unknown[]>(
+  party: Party,
+  round: bigint,
+  method: { name: string },
+  args: Args,
+): Promise<TransactionReceipt> {
+  const receipt = await send(party.gradwork, method, args, party.signal);
+  party.observe({
+    kind: "sent",
+    round,
+    action: method.name,
+    hash: receipt.hash,
+    gasUsed: receipt.gasUsed,
+  });
+  return receipt;
+}
+
+/** A blob from the party's store, or from `first` or any endpoint that was announced; served on from then. */
+export async function obtain(party: Party, reference: BlobReference, first: string[]): Promise<Uint8Array> {
+  const bytes = "byteLength" in reference ? reference.byteLength : reference.maxBytes;
+  if (await party.store.has(reference.hash)) return party.store.read(reference);
+  await readPeers(party);
+  const others = [...party.peers.byAccount].filter(([account]) => account !== party.address);
+  return fetchBlob(reference, {
+    store: party.store,
+    endpoints: [...first, ...others.map(([, endpoint]) => endpoint)],
+    timeoutMs: LEAST_TIMEOUT_MS + bytes / LEAST_BYTES_A_MS,
+    idleTimeoutMs: IDLE_TIMEOUT_MS,
+    signal: party.signal,
+    onBytes: (count) => party.observe({ kind: "fetched", bytes: count }),
+  });
+}
+
+async function announce(party: Party): Promise<void> {
+  party.observe({ kind: "serving", endpoint: party.endpoint });
+  await readPeers(party);
+  if (party.peers.byAccount.get(party.address) === party.endpoint) return;
+  await act(party, 0n, party.gradwork.market.announce, [party.endpoint]);
+}
+
+async function readPeers(party: Party): Promise<void> {
+  const { gradwork, peers, signal } = party;
+  const newest = await gradwork.provider.getBlockNumber();
+  const events = await queryEvents(gradwork.market, "EndpointAnnounced", [], peers.nextBlock, newest, signal);
+  for (const { args } of events) peers.byAccount.set(args.account, args.endpoint);
+  // Read again: a block near the tip can be replaced.
+  peers.nextBlock = Math.max(peers.nextBlock, newest + 1 - gradwork.depth);
+}

@@ -1,0 +1,112 @@
+import { isError } from "ethers";
+import { named, OUTCOMES, type Phase } from "../chain/phase.ts";
+import { nextView, type TaskTerms, type TaskView } from "../chain/taskView.ts";
+import { isRevert } from "../chain/transactions.ts";
+import { GradworkError } from "../model/errors.ts";
+import { act, type Party } from "./party.ts";
+
+/** Blocks that each further party waits before it makes a call that another may make as well. */
+const BLOCKS_A_RANK = 3n;
+
+/** Faults of the world around, after which a role tries again at the next block. */
+const PASSING = new Set(["REVERTED", "BLOB_UNAVAILABLE", "TRANSACTION_STUCK", "RPC_NO_BLOCK"]);
+
+function isPassing(error: unknown): error is Error {
+  if (error instanceof GradworkError) return PASSING.has(error.code);
+  return (
+    isError(error, "TIMEOUT") ||
+    isError(error, "SERVER_ERROR") ||
+    isError(error, "NETWORK_ERROR") ||
+    isError(error, "UNKNOWN_ERROR") ||
+    (error instanceof Error && /ECONNREFUSED|ECONNRESET|socket hang up|fetch failed/.test(error.message))
+  );
+}
+
+/**
+ * A role's loop: one turn a block, until a turn returns true or the signal aborts.
+ * @param turn acts on the view; a passing fault in it is reported and ends only this turn
+ */
+export async function takeTurns(
+  party: Party,
+  terms: TaskTerms,
+  turn: (view: TaskView) => Promise<boolean>,
+): Promise<void> {
+  for (let block = -1; ; ) {
+    try {
+      const view = await nextView(party.gradwork, terms, block, party.signal);
+      block = view.block;
+      if (await turn(view)) return;
+    } catch (error) {
+      party.signal.throwIfAborted();
+      if (!isPassing(error)) throw error;
+      party.observe({ kind: "retrying", action: "turn", error });
+    }
+  }
+}
+
+/**
+ * Whether it is time for the party of a rank to make a call that anyone may make: so that the same call is not paid
+ * for by all at once, and still made when some are gone.
+ * @param rank 0 for who should make it
+ * @param since seconds, when the call became possible
+ */
+export function isTurnOf(party: Party, view: TaskView, rank: number, since: bigint): boolean {
+  // Clients poll four times a block.
+  const blockMs = BigInt(party.gradwork.pollMs) * 4n;
+  return (view.timestamp - since) * 1000n >= BigInt(rank) * BLOCKS_A_RANK * blockMs;
+}
+
+/** Makes a call that another party may make first; losing that race is no fault. */
+export async function actUnlessDone<Args extends unknown[]>(
+  party: Party,
+  round: bigint,
+  method: { name: string },
+  args: Args,
+): Promise<void> {
+  try {
+    await act(party, round, method, args);
+  } catch (error) {
+    if (!isRevert(error, "WrongPhase") && !isRevert(error, "SeedStillReadable")) throw error;
+  }
+}
+
+/** Requests the round's seed, or records it, in its party's turn. */
+export async function advanceSeed(party: Party, view: TaskView, taskId: bigint, rank: number): Promise<void> {
+  const { market, randomness } = party.gradwork;
+  const openingEndsAt = view.round.proposalEndsAt + view.params.openingSeconds;
+  if (!isTurnOf(party, view, rank, openingEndsAt)) return;
+  const ticket = view.round.seedTicket;
+  if (ticket === 0n) return actUnlessDone(party, view.number, market.requestSeed, [taskId]);
+  const [availability] = await randomness.read(ticket);
+  const [READY, OUT_OF_REACH] = [1n, 2n];
+  if (availability === READY) await actUnlessDone(party, view.number, market.recordSeed, [taskId]);
+  if (availability === OUT_OF_REACH) await actUnlessDone(party, view.number, market.requestSeed, [taskId]);
+}
+
+/** Ends a round that has ended, in its party's turn. */
+export async function finalizeRound(
+  party: Party,
+  view: TaskView,
+  taskId: bigint,
+  rank: number,
+  since: bigint,
+): Promise<void> {
+  if (!isTurnOf(party, view, rank, since)) return;
+  await actUnlessDone(party, view.number, party.gradwork.market.finalize, [taskId]);
+}
+
+/** Reports how the last round ended, once, and claims what there is to claim. */
+export function createRoundCloser(party: Party): (view: TaskView) => Promise<void> {
+  let reported = 0n;
+  return async (view) => {
+    const idle: Phase[] = ["Idle", "Closed"];
+    if (!idle.includes(view.phase) || view.number === reported) return;
+    const amount = await party.gradwork.market.claimable(party.address, { blockTag: view.safeBlock });
+    if (amount > 0n) {
+      await act(party, view.number, party.gradwork.market.claim, [party.address]);
+      party.observe({ kind: "claimed", amount });
+    }
+    reported = view.number;
+    party.observe({ kind: "finalized", round: view.number, outcome: named(OUTCOMES, view.round.outcome) });
+  };
+}

@@ -1,0 +1,254 @@
+import { deadlines, endsAt, type Verdict } from "../chain/phase.ts";
+import { readTerms, type TaskTerms, type TaskView } from "../chain/taskView.ts";
+import { commitModel } from "../model/commitment.ts";
+import { GradworkError } from "../model/errors.ts";
+import { toMicroNats } from "../model/microNats.ts";
+import { applyUpdate } from "../model/update.ts";
+import type { DutyKey } from "../storage/stateStore.ts";
+import { findFullDifference, findQuantDifference } from "./difference.ts";
+import { drawEvaluation, measureLoss } from "./evaluation.ts";
+import { type CommittedModel, followHead, genesisHead, type Head, quantReference } from "./head.ts";
+import { act, obtain, type Party } from "./party.ts";
+import {
+  type AttestationStatement,
+  attestationArguments,
+  attestationCommitment,
+  NEGATIVE_REASONS,
+  newSalt,
+} from "./statements.ts";
+import { loadTask, type TaskDefinition } from "./taskDefinition.ts";
+import { advanceSeed, createRoundCloser, finalizeRound, takeTurns } from "./turns.ts";
+
+/** Verifiers push the seed only where the miner does not. */
+const SEED_RANK = 4;
+
+export type VerifierOptions = {
+  taskId: bigint;
+  /** token wei that it enrols where it is not enrolled; by default the least the task takes */
+  stake?: bigint;
+  /** of the engine; by default one a core */
+  threads?: number;
+};
+
+/** A verifier at work on one task. */
+type Verifying = { party: Party; terms: TaskTerms; definition: TaskDefinition };
+
+type NegativeReason = (typeof NEGATIVE_REASONS)[number];
+
+/** What became of a proposal's update: the model that it gives, or why it gives none. */
+type Rebuilt = { round: bigint; seconds: number } & (
+  | { verdict: "Positive"; model: CommittedModel }
+  | { verdict: "Negative"; reason: NegativeReason }
+);
+
+/** Rebuilds and measures every proposal of a task, and attests what it found (PoGO, arXiv 2504.07540). */
+export async function runVerifier(party: Party, options: VerifierOptions): Promise<void> {
+  const { taskId } = options;
+  const { gradwork } = party;
+  const terms = await readTerms(gradwork, taskId);
+  const definition = await loadTask(party, taskId, options.threads);
+  const verifying = { party, terms, definition };
+  const closeRound = createRoundCloser(party);
+  await enrol(verifying, options.stake);
+  let head = genesisHead(definition);
+  let rebuilt: Rebuilt | undefined;
+
+  await takeTurns(party, terms, async (view) => {
+    const model = rebuilt?.verdict === "Positive" ? rebuilt.model : undefined;
+    head = await followHead(party, definition, head, view, model);
+    await closeRound(view);
+    switch (view.phase) {
+      case "Closed":
+        return true;
+      case "Seeding":
+        await advanceSeed(party, view, taskId, SEED_RANK);
+        rebuilt = await rebuild(verifying, view, head, rebuilt);
+        return false;
+      case "LeafChecking":
+        rebuilt = await rebuild(verifying, view, head, rebuilt);
+        return false;
+      case "Committing":
+        if (view.round.miner === party.address || (await hasCommitted(verifying, view))) return false;
+        rebuilt = await rebuild(verifying, view, head, rebuilt);
+        await commit(verifying, view, head, rebuilt);
+        return false;
+      case "Revealing":
+        await reveal(verifying, view);
+        return false;
+      case "Ended": {
+        const since = endsAt(view.round, view.params, terms.maxSeedingSeconds);
+        await finalizeRound(party, view, taskId, await rankOf(verifying, view), since);
+        return false;
+      }
+      default:
+        return false;
+    }
+  });
+  await definition.engine.release();
+}
+
+/** @throws {GradworkError} `STAKE_TOO_SMALL` where the free stake is less than what is to be enrolled */
+async function enrol({ party, terms }: Verifying, stake: bigint | undefined): Promise<void> {
+  const { market, vault } = party.gradwork;
+  if (await market.isEnrolled(terms.taskId, party.address)) return;
+  const amount = stake ?? terms.params.verifierStake;
+  const { free } = await vault.accounts(party.address);
+  if (amount < terms.params.verifierStake || free < amount) {
+    throw new GradworkError(
+      "STAKE_TOO_SMALL",
+      `the task takes at least ${terms.params.verifierStake} wei from a verifier; to enrol: ${amount}, free in the vault: ${free}: \`gradwork stake deposit\``,
+      { least: terms.params.verifierStake.toString(), amount: amount.toString(), free: free.toString() },
+    );
+  }
+  await act(party, 0n, market.enrol, [terms.taskId, amount]);
+}
+
+/**
+ * Fetches the update and rebuilds θ′, Q(θ′) and their roots. Undefined while the update can't be had: it may come
+ * until the time to commit runs out.
+ */
+async function rebuild(
+  { party }: Verifying,
+  view: TaskView,
+  head: Head,
+  last: Rebuilt | undefined,
+): Promise<Rebuilt | undefined> {
+  const { number: round, round: proposal } = view;
+  if (last?.round === round) return last;
+  const startedAt = performance.now();
+  const seconds = () => (performance.now() - startedAt) / 1000;
+  const refuse = (reason: NegativeReason, detail: Record<string, unknown>): Rebuilt => {
+    party.observe({ kind: "difference", round, reason, detail });
+    return { round, seconds: seconds(), verdict: "Negative", reason };
+  };
+
+  const reference = quantReference(proposal.updateRoot, head.parameters.length);
+  let update: Uint8Array;
+  try {
+    update = await obtain(party, reference, []);
+  } catch (error) {
+    if (!(error instanceof GradworkError) || error.code !== "BLOB_UNAVAILABLE") throw error;
+    party.observe({ kind: "retrying", action: "fetch the update", error });
+    return undefined;
+  }
+  let parameters: Float32Array;
+  try {
+    parameters = applyUpdate(head.parameters, update);
+  } catch (error) {
+    if (!(error instanceof GradworkError)) throw error;
+    if (error.code === "UPDATE_INVALID_ENCODING") return refuse("update has an invalid encoding", error.data);
+    if (error.code === "UPDATE_SUM_NOT_FINITE") return refuse("sum is not finite", error.data);
+    throw error;
+  }
+  const model = { parameters, commitment: commitModel(parameters) };
+  if (model.commitment.fullTree.root !== proposal.fullRoot) {
+    return refuse("full root differs", await findFullDifference(party, model, proposal.fullRoot));
+  }
+  if (model.commitment.quantTree.root !== proposal.quantRoot) {
+    return refuse("quantized root differs", await findQuantDifference(party, model, proposal.quantRoot));
+  }
+  return { round, seconds: seconds(), verdict: "Positive", model };
+}
+
+function dutyOf({ party, definition }: Verifying, round: bigint): DutyKey {
+  return {
+    kind: "attestation",
+    chainId: party.gradwork.chainId,
+    market: party.gradwork.deployment.contracts.TrainingMarket,
+    task: definition.taskId,
+    round,
+    proposal: 0n,
+    account: party.address,
+  };
+}
+
+async function hasCommitted(
+  { party, definition }: Verifying,
+  { number, safeBlock }: TaskView,
+): Promise<boolean> {
+  const at = { blockTag: safeBlock };
+  const { commitment } = await party.gradwork.market.attestation(
+    definition.taskId,
+    number,
+    party.address,
+    at,
+  );
+  return BigInt(commitment) !== 0n;
+}
+
+/** Commits to what was found; where the update is still missing, only when time runs out. */
+async function commit(
+  verifying: Verifying,
+  view: TaskView,
+  head: Head,
+  rebuilt: Rebuilt | undefined,
+): Promise<void> {
+  const { party, definition } = verifying;
+  const { taskId } = definition;
+  const { number: round, params, timestamp } = view;
+  const key = dutyOf(verifying, round);
+  let statement = party.state.findDuty(key)?.statement as AttestationStatement | undefined;
+  if (statement === undefined) {
+    const { commitEndsAt } = deadlines(view.round, params);
+    if (rebuilt === undefined && timestamp < commitEndsAt - params.commitSeconds / 2n) return;
+    statement = await conclude(verifying, view, head, rebuilt);
+    party.state.recordDuty(key, statement);
+  }
+  const commitment = attestationCommitment({ gradwork: party.gradwork, taskId, round }, statement);
+  await act(party, round, party.gradwork.market.commitAttestation, [taskId, commitment]);
+  party.state.markDuty(key, "committed");
+  party.observe({ kind: "attested", round, verdict: statement.verdict });
+}
+
+async function conclude(
+  { party, definition }: Verifying,
+  { number: round, round: { seed } }: TaskView,
+  head: Head,
+  rebuilt: Rebuilt | undefined,
+): Promise<AttestationStatement> {
+  const statement = (verdict: Verdict, reason: NegativeReason, before = 0n, after = 0n) => ({
+    verdict,
+    reason: NEGATIVE_REASONS.indexOf(reason),
+    lossBefore: before.toString(),
+    lossAfter: after.toString(),
+    salt: newSalt(),
+  });
+  if (rebuilt === undefined) return statement("Unavailable", "none");
+  if (rebuilt.verdict === "Negative") return statement("Negative", rebuilt.reason);
+  const startedAt = performance.now();
+  const sequences = drawEvaluation(definition, round, seed);
+  const before = await measureLoss(definition, head, sequences, party.signal);
+  const after = await measureLoss(definition, rebuilt.model, sequences, party.signal);
+  party.observe({
+    kind: "measured",
+    round,
+    lossBeforeNats: before.lossNats,
+    lossAfterNats: after.lossNats,
+    seconds: rebuilt.seconds + (performance.now() - startedAt) / 1000,
+    flops: before.flops + after.flops,
+  });
+  return statement("Positive", "none", toMicroNats(before.lossNats), toMicroNats(after.lossNats));
+}
+
+async function reveal(verifying: Verifying, view: TaskView): Promise<void> {
+  const { party, definition } = verifying;
+  const key = dutyOf(verifying, view.number);
+  const statement = party.state.findDuty(key)?.statement as AttestationStatement | undefined;
+  if (statement === undefined) return;
+  const { market } = party.gradwork;
+  const at = { blockTag: view.safeBlock };
+  const onChain = await market.attestation(definition.taskId, view.number, party.address, at);
+  if (BigInt(onChain.commitment) === 0n || onChain.verdict !== 0n) return;
+  await act(party, view.number, market.revealAttestation, [
+    definition.taskId,
+    ...attestationArguments(statement),
+  ]);
+  party.state.markDuty(key, "revealed");
+}
+
+/** Its place among those that committed; behind them all where it did not. */
+async function rankOf({ party, definition }: Verifying, { number, safeBlock }: TaskView): Promise<number> {
+  const attesters = await party.gradwork.market.attesters(definition.taskId, number, { blockTag: safeBlock });
+  const place = attesters.findIndex(({ account }) => account === party.address);
+  return place < 0 ? attesters.length + 1 : place;
+}

@@ -1,0 +1,486 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { createServer, type RequestListener, type Server } from "node:http";
+import {
+  type AddressInfo,
+  createServer as createTcpServer,
+  type Socket,
+  type Server as TcpServer,
+} from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { expect } from "chai";
+import { keccak256 } from "ethers";
+import type { GradworkError } from "../../clients/model/errors.ts";
+import { buildTree } from "../../clients/model/merkle.ts";
+import {
+  type EndpointFailure,
+  type FetchOptions,
+  fetchBlob,
+  parseEndpoint,
+} from "../../clients/storage/blobFetch.ts";
+import type { BlobReference } from "../../clients/storage/blobReference.ts";
+import { serveBlobs } from "../../clients/storage/blobServer.ts";
+import { type BlobStore, openBlobStore } from "../../clients/storage/blobStore.ts";
+
+const LEAF_BYTES = 136;
+const bytes = Uint8Array.from(
+  { length: 1000 * LEAF_BYTES },
+  (_, index) => (index * 31 + (index >> 8)) & 0xff,
+);
+const update = {
+  hash: buildTree(bytes, LEAF_BYTES).root,
+  leafLength: LEAF_BYTES,
+  byteLength: bytes.length,
+};
+const manifest = { hash: keccak256(bytes), maxBytes: bytes.length };
+
+describe("blob fetch", () => {
+  const directories: string[] = [];
+  const tcpServers: TcpServer[] = [];
+  let stop: AbortController;
+  let store: BlobStore;
+
+  beforeEach(async () => {
+    stop = new AbortController();
+    store = await newStore();
+  });
+  afterEach(async () => {
+    stop.abort();
+    for (const server of tcpServers.splice(0)) {
+      server.close();
+      (server as Partial<Server>).closeAllConnections?.();
+    }
+    for (const directory of directories.splice(0)) await rm(directory, { recursive: true });
+  });
+
+  async function newStore(): Promise<BlobStore> {
+    const directory = await mkdtemp(join(tmpdir(), "gradwork-fetch-"));
+    directories.push(directory);
+    return openBlobStore(directory);
+  }
+
+  /** Folder of the store that `fetchBlob` fills. */
+  const home = () => directories[0]!;
+
+  async function party(): Promise<{ store: BlobStore; url: string; close(): Promise<void> }> {
+    const store = await newStore();
+    const server = await serveBlobs({ store, host: "127.0.0.1", port: 0, signal: stop.signal });
+    return { store, url: server.url, close: server.close };
+  }
+
+  async function listen(server: TcpServer): Promise<string> {
+    tcpServers.push(server);
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  function fetchFrom(
+    endpoints: readonly string[],
+    reference: BlobReference = manifest,
+    options: Partial<FetchOptions> = {},
+  ): Promise<Uint8Array> {
+    return fetchBlob(reference, {
+      store,
+      endpoints,
+      timeoutMs: 60_000,
+      idleTimeoutMs: 60_000,
+      signal: stop.signal,
+      ...options,
+    });
+  }
+
+  async function failuresOf(fetching: Promise<unknown>): Promise<readonly EndpointFailure[]> {
+    const error = await rejection(fetching);
+    expect(error).to.include({ code: "BLOB_UNAVAILABLE" });
+    return error.data.failures as EndpointFailure[];
+  }
+
+  async function expectNothingStored(): Promise<void> {
+    expect((await readdir(home())).sort()).to.deep.equal(["incoming", "sealed"]);
+    expect(await readdir(join(home(), "incoming"))).to.deep.equal([]);
+  }
+
+  it("takes a blob from an endpoint, checks it and keeps it", async () => {
+    const { store: creator, url, close } = await party();
+    await creator.put(bytes);
+    await creator.put(bytes, { leafLength: LEAF_BYTES });
+    let received = 0;
+    const onBytes = (byteCount: number) => {
+      received += byteCount;
+    };
+    expect(await fetchFrom([url], manifest, { onBytes })).to.deep.equal(bytes);
+    expect(await fetchFrom([`${url}/`], update, { onBytes })).to.deep.equal(bytes);
+    expect(received).to.equal(2 * bytes.length);
+    await close();
+    expect(await fetchFrom([url], manifest, { onBytes })).to.deep.equal(bytes);
+    expect(await fetchFrom([], update, { onBytes })).to.deep.equal(bytes);
+    expect(received, "from the store").to.equal(2 * bytes.length);
+  });
+
+  it("serves on what it took: C has it from B while A is offline", async () => {
+    const [a, b, c] = await Promise.all([party(), party(), party()]);
+    await a.store.put(bytes, { leafLength: LEAF_BYTES });
+    await fetchFrom([a.url], update, { store: b.store });
+    await a.close();
+    expect(await fetchFrom([a.url, b.url], update, { store: c.store })).to.deep.equal(bytes);
+    await b.close();
+    expect(await fetchFrom([a.url, b.url, c.url], update)).to.deep.equal(bytes);
+  });
+
+  it("does not get a sealed blob before it is published", async () => {
+    const miner = await party();
+    const hash = await miner.store.put(bytes, { leafLength: LEAF_BYTES, sealed: true });
+    const [failure] = await failuresOf(fetchFrom([miner.url], update));
+    expect(failure).to.include({ endpoint: miner.url, code: "BLOB_HTTP_STATUS" });
+    await miner.store.publish(hash);
+    expect(await fetchFrom([miner.url], update)).to.deep.equal(bytes);
+  });
+
+  it("tries every endpoint until one gives the blob", async () => {
+    const good = await party();
+    await good.store.put(bytes);
+    const wrong = await listen(createServer((_, response) => response.end("wrong")));
+    const endpoints = ["http://127.0.0.1:1", wrong, "nonsense", good.url];
+    for (let attempt = 0; attempt < 8; attempt++) {
+      expect(await fetchFrom(endpoints, manifest, { store: await newStore() })).to.deep.equal(bytes);
+    }
+  });
+
+  it("spreads its requests over the endpoints", async () => {
+    const asked = [0, 0];
+    const serving = (index: number) =>
+      listen(
+        createServer((_, response) => {
+          asked[index]! += 1;
+          response.end(bytes);
+        }),
+      );
+    const endpoints = [await serving(0), await serving(1)];
+    for (let attempt = 0; attempt < 40; attempt++) {
+      await fetchFrom(endpoints);
+      await rm(join(home(), manifest.hash));
+    }
+    expect(asked[0]! + asked[1]!).to.equal(40);
+    expect(Math.min(...asked)).to.be.above(0);
+  });
+
+  it("takes the same blob several times at once", async () => {
+    const { store: creator, url } = await party();
+    await creator.put(bytes);
+    const all = await Promise.all(Array.from({ length: 5 }, () => fetchFrom([url])));
+    for (const each of all) expect(each).to.deep.equal(bytes);
+  });
+
+  it("takes again what its disk spoiled", async () => {
+    const { store: creator, url } = await party();
+    await creator.put(bytes);
+    await store.put(bytes);
+    await writeFile(join(home(), manifest.hash), bytes.toReversed());
+    expect(await fetchFrom([url])).to.deep.equal(bytes);
+    expect(await store.read(manifest)).to.deep.equal(bytes);
+  });
+
+  it("says that there is no endpoint", async () => {
+    expect(await failuresOf(fetchFrom([]))).to.deep.equal([]);
+  });
+
+  it("does not blame an endpoint for its own disk", async () => {
+    const { store: creator, url } = await party();
+    await creator.put(bytes);
+    await rm(join(home(), "incoming"), { recursive: true });
+    expect(await rejection(fetchFrom([url]))).to.include({ code: "ENOENT" });
+  });
+
+  describe("from an endpoint that", () => {
+    const headers = { "content-type": "application/octet-stream" };
+    const manyBytes = new Uint8Array(65_536);
+
+    type Misbehaviour = {
+      readonly it: string;
+      readonly code: string;
+      readonly answer?: RequestListener;
+      readonly socket?: (socket: Socket) => void;
+      readonly reference?: BlobReference;
+      readonly timeoutMs?: number;
+      readonly idleTimeoutMs?: number;
+      /** most bytes of the body that are taken in */
+      readonly maxReceived?: number;
+    };
+
+    const misbehaviours: readonly Misbehaviour[] = [
+      {
+        it: "sends other bytes",
+        code: "BLOB_HASH_MISMATCH",
+        answer: (_, response) => response.end(bytes.toReversed()),
+        reference: update,
+      },
+      {
+        it: "sends one byte too few",
+        code: "BLOB_HASH_MISMATCH",
+        answer: (_, response) => response.end(bytes.subarray(1)),
+      },
+      {
+        it: "sends a leaf too few",
+        code: "BLOB_TOO_SHORT",
+        answer: (_, response) => response.writeHead(200, headers).end(bytes.subarray(LEAF_BYTES)),
+        reference: update,
+      },
+      {
+        it: "announces a leaf too few",
+        code: "BLOB_TOO_SHORT",
+        answer: (_, response) =>
+          response.writeHead(200, { "content-length": bytes.length - LEAF_BYTES }).flushHeaders(),
+        reference: update,
+      },
+      {
+        it: "sends without end",
+        code: "BLOB_TOO_LARGE",
+        answer: (_, response) => {
+          const more = () => {
+            while (!response.destroyed && response.write(manyBytes));
+          };
+          response.on("drain", more);
+          more();
+        },
+        maxReceived: bytes.length + 65_536,
+      },
+      {
+        it: "announces too much",
+        code: "BLOB_TOO_LARGE",
+        answer: (_, response) => response.writeHead(200, { "content-length": 1e12 }).write(manyBytes),
+        maxReceived: 0,
+      },
+      {
+        it: "sends less than it announces",
+        code: "BLOB_UNREACHABLE",
+        answer: (_, response) => {
+          response.writeHead(200, { "content-length": bytes.length });
+          response.write(bytes.subarray(0, 100), () => response.destroy());
+        },
+      },
+      {
+        it: "sends more than it announces",
+        code: "BLOB_HASH_MISMATCH",
+        socket: (socket) => {
+          socket.write(`HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: ${bytes.length - 1}\r\n\r\n`);
+          socket.end(bytes);
+        },
+      },
+      { it: "accepts and keeps silent", code: "BLOB_TOO_SLOW", answer: () => {}, idleTimeoutMs: 40 },
+      {
+        it: "keeps silent after the headers",
+        code: "BLOB_TOO_SLOW",
+        answer: (_, response) => response.writeHead(200, headers).flushHeaders(),
+        idleTimeoutMs: 40,
+      },
+      {
+        it: "drips",
+        code: "BLOB_TOO_SLOW",
+        answer: (_, response) => {
+          const drip = setInterval(() => response.write("x"), 5);
+          response.on("close", () => clearInterval(drip));
+        },
+        timeoutMs: 80,
+      },
+      {
+        it: "drips its headers",
+        code: "BLOB_TOO_SLOW",
+        socket: (socket) => {
+          socket.write("HTTP/1.1 200 OK\r\n");
+          const drip = setInterval(() => socket.write("x: x\r\n"), 5);
+          socket.on("close", () => clearInterval(drip));
+        },
+        timeoutMs: 80,
+      },
+      {
+        it: "sends the body compressed",
+        code: "BLOB_ENCODED",
+        answer: (_, response) => response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync(bytes)),
+        maxReceived: 0,
+      },
+      {
+        it: "does not have it",
+        code: "BLOB_HTTP_STATUS",
+        answer: (_, response) => response.writeHead(404).end(bytes),
+        maxReceived: 0,
+      },
+      {
+        it: "sends a part",
+        code: "BLOB_HTTP_STATUS",
+        answer: (_, response) => response.writeHead(206).end(bytes),
+        maxReceived: 0,
+      },
+      {
+        it: "fails",
+        code: "BLOB_HTTP_STATUS",
+        answer: (_, response) => response.writeHead(500).end(),
+      },
+      {
+        it: "resets the connection",
+        code: "BLOB_UNREACHABLE",
+        socket: (socket) => socket.resetAndDestroy(),
+      },
+      {
+        it: "does not speak HTTP",
+        code: "BLOB_UNREACHABLE",
+        socket: (socket) => socket.end("220 ready\r\n"),
+      },
+      {
+        it: "switches to another protocol",
+        code: "BLOB_UNREACHABLE",
+        socket: (socket) =>
+          socket.write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"),
+      },
+      {
+        it: "sends headers without end",
+        code: "BLOB_UNREACHABLE",
+        socket: (socket) => socket.write(`HTTP/1.1 200 OK\r\nx: ${"x".repeat(20_000)}\r\n`),
+      },
+    ];
+
+    for (const { it: title, code, answer, socket, reference, maxReceived, ...timeouts } of misbehaviours) {
+      it(`${title}: ${code}, and nothing is stored`, async () => {
+        // The request is read, so that closing the socket doesn't reset it.
+        const server = socket
+          ? createTcpServer((each) => each.on("error", () => {}).once("data", () => socket(each)))
+          : createServer(answer);
+        const closed = new Promise((resolve) => {
+          server.once("connection", (each: Socket) => each.once("close", resolve));
+        });
+        const url = await listen(server);
+        let received = 0;
+        const options = {
+          ...timeouts,
+          onBytes: (byteCount: number) => {
+            received += byteCount;
+          },
+        };
+        const failures = await failuresOf(fetchFrom([url], reference, options));
+        expect(failures.map(({ endpoint, code }) => ({ endpoint, code }))).to.deep.equal([
+          { endpoint: url, code },
+        ]);
+        expect(received).to.be.at.most(maxReceived ?? bytes.length);
+        await closed;
+        await expectNothingStored();
+      });
+    }
+
+    it("redirects: BLOB_REDIRECT, and it is not followed", async () => {
+      let followed = false;
+      const target = await listen(
+        createServer((_, response) => {
+          followed = true;
+          response.end(bytes);
+        }),
+      );
+      for (const status of [301, 302, 303, 307, 308]) {
+        const url = await listen(
+          createServer((_, response) => response.writeHead(status, { location: `${target}/` }).end()),
+        );
+        const [failure] = await failuresOf(fetchFrom([url]));
+        expect(failure).to.include({ code: "BLOB_REDIRECT" });
+        expect(failure!.message).to.include(target);
+      }
+      expect(followed).to.equal(false);
+    });
+
+    it("is not there: BLOB_UNREACHABLE", async () => {
+      const server = createServer();
+      const url = await listen(server);
+      server.close();
+      await once(server, "close");
+      const [failure] = await failuresOf(fetchFrom([url]));
+      expect(failure).to.include({ code: "BLOB_UNREACHABLE" });
+      expect(failure!.message).to.match(/ECONNREFUSED/);
+    });
+
+    it("is none: BLOB_BAD_ENDPOINT, and nothing is sent", async () => {
+      let asked = 0;
+      const url = await listen(createServer(() => asked++));
+      const authority = url.slice("http://".length);
+      const bad = [
+        "",
+        authority,
+        `ftp://${authority}`,
+        `file:///etc/passwd`,
+        `http://user@${authority}`,
+        `http://user:password@${authority}`,
+        `${url}?delete=`,
+        `${url}#fragment`,
+        `${url}/${"x".repeat(256)}`,
+      ];
+      const failures = await failuresOf(fetchFrom(bad));
+      expect(failures.map(({ endpoint }) => endpoint)).to.have.members(bad);
+      expect(new Set(failures.map(({ code }) => code))).to.deep.equal(new Set(["BLOB_BAD_ENDPOINT"]));
+      expect(asked).to.equal(0);
+    });
+  });
+
+  it("reads an endpoint with or without a path, and drops the slash at its end", () => {
+    expect(parseEndpoint("https://example.org")).to.equal("https://example.org");
+    expect(parseEndpoint("http://[::1]:8080/a/b/")).to.equal("http://[::1]:8080/a/b");
+  });
+
+  it("stops on abort and leaves nothing behind", async () => {
+    const closed = Promise.withResolvers<void>();
+    const url = await listen(
+      createServer((_, response) => {
+        response.writeHead(200).write(bytes.subarray(0, 1000));
+        response.once("close", closed.resolve);
+      }),
+    );
+    const abort = new AbortController();
+    const reason = new Error("stopped by the operator");
+    const fetching = fetchFrom([url, "http://127.0.0.1:1"], manifest, {
+      signal: abort.signal,
+      onBytes: () => abort.abort(reason),
+    });
+    expect(await rejection(fetching)).to.equal(reason);
+    await closed.promise;
+    await expectNothingStored();
+    expect(await rejection(fetchFrom([url], manifest, { signal: abort.signal }))).to.equal(reason);
+  });
+
+  it("holds no process up, neither after an abort nor after a fetch", async () => {
+    const good = await party();
+    await good.store.put(bytes);
+    const silent = await listen(createServer());
+    const module = (name: string) => new URL(`../../clients/storage/${name}.ts`, import.meta.url);
+    const script = `
+      import { fetchBlob } from "${module("blobFetch")}";
+      import { openBlobStore } from "${module("blobStore")}";
+      const store = await openBlobStore(${JSON.stringify(home())});
+      const limits = { store, timeoutMs: 3_600_000, idleTimeoutMs: 3_600_000 };
+      const abort = new AbortController();
+      setTimeout(() => abort.abort(new Error("stopped")), 50);
+      const manifest = ${JSON.stringify(manifest)};
+      try {
+        await fetchBlob(manifest, { ...limits, endpoints: ["${silent}"], signal: abort.signal });
+      } catch (error) {
+        console.log(error.message);
+      }
+      const { signal } = new AbortController();
+      console.log((await fetchBlob(manifest, { ...limits, endpoints: ["${good.url}"], signal })).length);
+    `;
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let output = "";
+    child.stdout.on("data", (chunk) => {
+      output += chunk;
+    });
+    expect(await once(child, "close")).to.deep.equal([0, null]);
+    expect(output).to.equal(`stopped\n${bytes.length}\n`);
+  });
+});
+
+async function rejection(promise: Promise<unknown>): Promise<GradworkError> {
+  return promise.then(
+    () => expect.fail("expected a rejection"),
+    (reason) => reason,
+  );
+}
