@@ -46,7 +46,8 @@ export function ensureDependencies(root) {
 export function ensureContracts(root) {
   if (!areContractsStale(root)) return;
   process.stderr.write("compiling contracts…\n");
-  runToEnd(process.execPath, [join(root, "node_modules/hardhat/dist/src/cli.js"), "build", "--quiet"], root);
+  const hardhat = join(root, "node_modules/hardhat/dist/src/cli.js");
+  runToEnd(process.execPath, [hardhat, "build"], root, { stdio: ["ignore", "pipe", "pipe"] });
   // Hardhat leaves an artifact alone that a change did not touch.
   utimesSync(join(root, MARKET_ARTIFACT), new Date(), new Date());
 }
@@ -64,10 +65,15 @@ function solidityFiles(folder) {
   });
 }
 
-/** Standard output stays free for what the user asked for. */
+/** Standard output stays free for what the user asked for; what is piped shows only where it ended badly. */
 function runToEnd(file, args, cwd, options = {}) {
-  const { status, signal, error } = spawnSync(file, args, { cwd, stdio: ["ignore", 2, 2], ...options });
+  const { status, signal, error, output } = spawnSync(file, args, {
+    cwd,
+    stdio: ["ignore", 2, 2],
+    ...options,
+  });
   if (error) throw error;
+  if (status !== 0 && output) for (const text of output) process.stderr.write(text || "");
   if (signal) process.kill(process.pid, signal);
   if (status !== 0) process.exit(status ?? 1);
 }

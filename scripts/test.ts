@@ -23,12 +23,20 @@ const STEPS: readonly (readonly [name: string, script: string, ...args: string[]
 /** How many tests a runner says passed and failed; mocha and Hardhat's Solidity runner word it alike. */
 function countTests(output: string): { passed: number; failed: number } {
   const count = (word: string) =>
-    Number(output.match(new RegExp(`^ *(\\d+) ${word}\\b`, "gm"))?.at(-1)?.match(/\d+/)?.[0] ?? 0);
+    Number(
+      output
+        .match(new RegExp(`^ *(\\d+) ${word}\\b`, "gm"))
+        ?.at(-1)
+        ?.match(/\d+/)?.[0] ?? 0,
+    );
   return { passed: count("passing"), failed: count("failing") };
 }
 
 /** Runs a Node script to its end, its output shown and returned. */
-async function runStep(script: string, args: readonly string[]): Promise<{ exitCode: number; output: string }> {
+async function runStep(
+  script: string,
+  args: readonly string[],
+): Promise<{ exitCode: number; output: string }> {
   const child = spawn(process.execPath, [script, ...args], {
     cwd: ROOT,
     stdio: ["ignore", "pipe", "inherit"],

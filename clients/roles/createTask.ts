@@ -44,7 +44,10 @@ export type PreparedTask = {
  * Makes everything that a task consists of from a text: tokenizer, dataset, graphs, initial model and manifest. Equal
  * options give equal hashes.
  */
-export async function prepareTask(store: BlobStore, options: TaskOptions): Promise<PreparedTask> {
+export async function prepareTask(
+  store: BlobStore,
+  options: Omit<TaskOptions, "location">,
+): Promise<PreparedTask> {
   const { text, model, sequenceLength, evaluationShare, evaluation, seed } = options;
   const tokenizerFile = trainTokenizer(text, model.vocab_size);
   const tokens = loadTokenizer(tokenizerFile).encode(text);

@@ -53,7 +53,7 @@ export async function runMiner(party: Party, options: MinerOptions): Promise<voi
   let candidate: Candidate | undefined;
   let proposals = 0;
 
-  await takeTurns(party, terms, async (view) => {
+  const work = takeTurns(party, terms, async (view) => {
     head = await followHead(party, definition, head, view, candidate?.model);
     await closeRound(view);
     if (view.phase === "Closed") return true;
@@ -85,7 +85,7 @@ export async function runMiner(party: Party, options: MinerOptions): Promise<voi
     }
     return false;
   });
-  await definition.engine.release();
+  await work.finally(() => definition.engine.release());
 }
 
 /** Whether a round can be proposed for now; says so once where it can't. */

@@ -113,7 +113,7 @@ export async function obtain(party: Party, reference: BlobReference, first: stri
   return fetchBlob(reference, {
     store: party.store,
     endpoints: [...first, ...others.map(([, endpoint]) => endpoint)],
-    timeoutMs: LEAST_TIMEOUT_MS + bytes / LEAST_BYTES_A_MS,
+    timeoutMs: LEAST_TIMEOUT_MS + Math.ceil(bytes / LEAST_BYTES_A_MS),
     idleTimeoutMs: IDLE_TIMEOUT_MS,
     signal: party.signal,
     onBytes: (count) => party.observe({ kind: "fetched", bytes: count }),

@@ -53,7 +53,7 @@ export async function runVerifier(party: Party, options: VerifierOptions): Promi
   let head = genesisHead(definition);
   let rebuilt: Rebuilt | undefined;
 
-  await takeTurns(party, terms, async (view) => {
+  const work = takeTurns(party, terms, async (view) => {
     const model = rebuilt?.verdict === "Positive" ? rebuilt.model : undefined;
     head = await followHead(party, definition, head, view, model);
     await closeRound(view);
@@ -62,7 +62,8 @@ export async function runVerifier(party: Party, options: VerifierOptions): Promi
         return true;
       case "Seeding":
         await advanceSeed(party, view, taskId, SEED_RANK);
-        rebuilt = await rebuild(verifying, view, head, rebuilt);
+        // A miner publishes its update before it asks for the seed.
+        if (view.round.seedTicket !== 0n) rebuilt = await rebuild(verifying, view, head, rebuilt);
         return false;
       case "LeafChecking":
         rebuilt = await rebuild(verifying, view, head, rebuilt);
@@ -84,7 +85,7 @@ export async function runVerifier(party: Party, options: VerifierOptions): Promi
         return false;
     }
   });
-  await definition.engine.release();
+  await work.finally(() => definition.engine.release());
 }
 
 /** @throws {GradworkError} `STAKE_TOO_SMALL` where the free stake is less than what is to be enrolled */

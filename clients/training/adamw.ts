@@ -31,7 +31,9 @@ export function learningRateAt(schedule: Schedule, step: number): number {
   const { peakLearningRate, finalLearningRate, warmUpSteps, totalSteps } = schedule;
   if (step <= warmUpSteps) return (peakLearningRate * step) / warmUpSteps;
   const progress = Math.min(1, (step - warmUpSteps) / Math.max(1, totalSteps - warmUpSteps));
-  return finalLearningRate + (peakLearningRate - finalLearningRate) * 0.5 * (1 + Math.cos(Math.PI * progress));
+  return (
+    finalLearningRate + (peakLearningRate - finalLearningRate) * 0.5 * (1 + Math.cos(Math.PI * progress))
+  );
 }
 
 /**

@@ -15,7 +15,10 @@ export type Dataset = {
 /** The text of Moby Dick: all chapters with their titles, 1.2 million characters. */
 export function mobyDickText(): string {
   return mobyDick()
-    .map(({ chapter, title, text }) => `${[chapter, title].filter((part) => part !== "").join(". ")}\n\n${text}\n\n`)
+    .map(
+      ({ chapter, title, text }) =>
+        `${[chapter, title].filter((part) => part !== "").join(". ")}\n\n${text}\n\n`,
+    )
     .join("");
 }
 

@@ -45,9 +45,13 @@ export class Graph {
     return value;
   }
 
+  /** Names a result. A value has one name in ONNX, so one that has its name already is copied. */
   output(name: string, value: Value): void {
     if (this.outputs.has(name)) throw graphError(`output ${name} is already there`);
-    this.outputs.set(name, value);
+    const named = [...this.inputs.values(), ...this.outputs.values(), ...this.constants.keys()].includes(
+      value,
+    );
+    this.outputs.set(name, named ? this.apply("Identity", [value]) : value);
   }
 
   /** A constant; equal ones are one value. */

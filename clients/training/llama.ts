@@ -31,7 +31,10 @@ export function llamaTensors(config: LlamaConfig): TensorSpec[] {
   const { vocab_size, hidden_size, intermediate_size } = config;
   const queryWidth = config.num_attention_heads * config.head_dim;
   const keyWidth = config.num_key_value_heads * config.head_dim;
-  const shapes: Record<string, number[]> = { [EMBEDDING]: [vocab_size, hidden_size], [FINAL_NORM]: [hidden_size] };
+  const shapes: Record<string, number[]> = {
+    [EMBEDDING]: [vocab_size, hidden_size],
+    [FINAL_NORM]: [hidden_size],
+  };
   if (!config.tie_word_embeddings) shapes[OUTPUT] = [vocab_size, hidden_size];
   for (let layer = 0; layer < config.num_hidden_layers; layer++) {
     const name = (part: string) => `model.layers.${layer}.${part}.weight`;
@@ -111,7 +114,9 @@ function buildLoss(config: LlamaConfig, sequenceLength: number) {
   const positions = sequenceLength - 1;
   if (!Number.isInteger(positions) || positions < 1 || positions > config.max_position_embeddings) {
     const limit = config.max_position_embeddings + 1;
-    throw configError(`sequences of 2 to ${limit} tokens (max_position_embeddings + 1), got ${sequenceLength}`);
+    throw configError(
+      `sequences of 2 to ${limit} tokens (max_position_embeddings + 1), got ${sequenceLength}`,
+    );
   }
   const graph = new Graph();
   const tokens = graph.input(TOKENS_INPUT, "int32", [-1, sequenceLength]);
@@ -145,7 +150,10 @@ function buildLoss(config: LlamaConfig, sequenceLength: number) {
     return graph.concat([turnedLow, turnedHigh], 3);
   };
   // −∞ above the diagonal: no position sees a later one.
-  const blocked = graph.apply("Expand", [scalar(Number.NEGATIVE_INFINITY), graph.integers([positions, positions])]);
+  const blocked = graph.apply("Expand", [
+    scalar(Number.NEGATIVE_INFINITY),
+    graph.integers([positions, positions]),
+  ]);
   const one = graph.constant([], BigInt64Array.of(1n));
   const causalMask = graph.apply("Trilu", [blocked, one], { upper: 1 });
 
@@ -174,26 +182,39 @@ function buildLoss(config: LlamaConfig, sequenceLength: number) {
       positions,
       headSize,
     ]);
-    const joined = graph.reshape(graph.transpose(mixed, [0, 2, 1, 3]), [-positions, num_attention_heads * headSize]);
+    const joined = graph.reshape(graph.transpose(mixed, [0, 2, 1, 3]), [
+      -positions,
+      num_attention_heads * headSize,
+    ]);
     hidden = graph.add(hidden, linear(joined, name("self_attn.o_proj")));
 
     // Feed-forward: SwiGLU (Shazeer 2020, arXiv 2002.05202).
     const feedInput = normalize(hidden, name("post_attention_layernorm"));
     const gate = linear(feedInput, name("mlp.gate_proj"));
-    const activated = graph.multiply(graph.multiply(gate, graph.sigmoid(gate)), linear(feedInput, name("mlp.up_proj")));
+    const activated = graph.multiply(
+      graph.multiply(gate, graph.sigmoid(gate)),
+      linear(feedInput, name("mlp.up_proj")),
+    );
     hidden = graph.add(hidden, linear(activated, name("mlp.down_proj")));
   }
 
   // Cross-entropy: minus the log-probability of each next token.
   const logits = linear(normalize(hidden, FINAL_NORM), config.tie_word_embeddings ? EMBEDDING : OUTPUT);
   const targets = graph.reshape(graph.slice(tokens, 1, 1, sequenceLength), [-positions, 1]);
-  const losses = graph.negate(graph.apply("GatherElements", [graph.logSoftmax(logits), targets], { axis: 1 }));
+  const losses = graph.negate(
+    graph.apply("GatherElements", [graph.logSoftmax(logits), targets], { axis: 1 }),
+  );
   return { graph, weights, tokenLosses: graph.reshape(losses, [-1, positions]) };
 }
 
 function requireConfig(config: LlamaConfig): void {
   const { rms_norm_eps, rope_theta, head_dim, num_attention_heads, num_key_value_heads, ...rest } = config;
-  for (const [name, value] of Object.entries({ ...rest, head_dim, num_attention_heads, num_key_value_heads })) {
+  for (const [name, value] of Object.entries({
+    ...rest,
+    head_dim,
+    num_attention_heads,
+    num_key_value_heads,
+  })) {
     if (typeof value === "number" && !(Number.isSafeInteger(value) && value > 0)) {
       throw configError(`a positive integer ${name}, got ${value}`);
     }

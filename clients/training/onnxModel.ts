@@ -87,7 +87,12 @@ type ValueInfoMessage = {
   type: { tensorType: { elemType: number; shape: { dim: DimensionMessage[] } } };
 };
 type ModelMessage = {
-  graph: { node: NodeMessage[]; initializer: TensorMessage[]; input: ValueInfoMessage[]; output: ValueInfoMessage[] };
+  graph: {
+    node: NodeMessage[];
+    initializer: TensorMessage[];
+    input: ValueInfoMessage[];
+    output: ValueInfoMessage[];
+  };
   opsetImport: { domain: string; version: number }[];
 };
 
@@ -96,10 +101,7 @@ export function encodeModel(graph: Graph): Uint8Array {
   const nodes = reachableNodes(graph);
   const names = new Map<Value, string>();
   for (const [name, value] of graph.inputs) names.set(value, name);
-  for (const [name, value] of graph.outputs) {
-    if (names.has(value)) throw graphError(`output ${name} is an input, or an output twice`);
-    names.set(value, name);
-  }
+  for (const [name, value] of graph.outputs) names.set(value, name);
   for (const [index, { operator, output }] of nodes.entries()) {
     if (!names.has(output)) names.set(output, `${operator}_${index}`);
   }
@@ -159,7 +161,7 @@ export function decodeModel(bytes: Uint8Array): Graph {
   for (const { name, dims, dataType, rawData } of message.initializer) {
     values.set(name, graph.constant(dims, constantData(elementType(dataType), rawData)));
   }
-  const valueOf = (name: string) => {
+  const valueNamed = (name: string) => {
     const value = values.get(name);
     if (value === undefined) throw graphError(`"${name}" is used before it is computed`);
     return value;
@@ -167,9 +169,9 @@ export function decodeModel(bytes: Uint8Array): Graph {
   for (const { input, output, opType, attribute } of message.node) {
     if (!isOperatorName(opType)) throw graphError(`operator ${opType} is not supported`);
     const attributes = Object.fromEntries(attribute.map((one) => [one.name, attributeValue(one)]));
-    values.set(output.join(), graph.apply(opType, input.map(valueOf), attributes));
+    values.set(output.join(), graph.apply(opType, input.map(valueNamed), attributes));
   }
-  for (const { name } of message.output) graph.output(name, valueOf(name));
+  for (const { name } of message.output) graph.output(name, valueNamed(name));
   return graph;
 }
 

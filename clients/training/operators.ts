@@ -22,6 +22,7 @@ export type OperatorName =
   | "Gather"
   | "GatherElements"
   | "Gemm"
+  | "Identity"
   | "LogSoftmax"
   | "MatMul"
   | "Mul"
@@ -70,6 +71,7 @@ export const operators: Readonly<Record<OperatorName, Operator>> = {
       return [sumTo(graph, da, a), sumTo(graph, graph.negate(graph.multiply(da, y)), b)];
     },
   },
+  Identity: { arity: 1, infer: same, gradient: ({ dy }) => [dy] },
   Neg: { arity: 1, infer: same, gradient: ({ graph, dy }) => [graph.negate(dy)] },
   Reciprocal: {
     arity: 1,
@@ -110,10 +112,7 @@ export const operators: Readonly<Record<OperatorName, Operator>> = {
   ReduceSumSquare: {
     arity: 2,
     infer: (_, x, axes) => reduce(x, axes),
-    gradient: ({ graph, dy }, x) => [
-      graph.multiply(x, graph.multiply(dy, graph.scalar(2))),
-      undefined,
-    ],
+    gradient: ({ graph, dy }, x) => [graph.multiply(x, graph.multiply(dy, graph.scalar(2))), undefined],
   },
   MatMul: {
     arity: 2,
@@ -151,7 +150,12 @@ export const operators: Readonly<Record<OperatorName, Operator>> = {
     infer: ({ perm }, x) => ({ type: x.type, shape: integerList(perm).map((axis) => x.shape[axis]!) }),
     gradient: ({ graph, attributes, dy }) => {
       const permutation = integerList(attributes.perm);
-      return [graph.transpose(dy, permutation.map((_, axis) => permutation.indexOf(axis)))];
+      return [
+        graph.transpose(
+          dy,
+          permutation.map((_, axis) => permutation.indexOf(axis)),
+        ),
+      ];
     },
   },
   Reshape: {
@@ -159,7 +163,8 @@ export const operators: Readonly<Record<OperatorName, Operator>> = {
     infer: (_, x, target) => {
       const rest = elementCount(x.shape) / elementCount(contents(target).filter((length) => length !== -1));
       const shape = contents(target).map((length) => (length === -1 ? rest : length));
-      require(Number.isInteger(rest) && elementCount(shape) === elementCount(x.shape), `Reshape ${x.shape} to ${shape}`);
+      require(Number.isInteger(rest) &&
+        elementCount(shape) === elementCount(x.shape), `Reshape ${x.shape} to ${shape}`);
       return { type: x.type, shape };
     },
     gradient: ({ graph, dy }, x) => [graph.reshape(dy, x.shape), undefined],
@@ -172,7 +177,8 @@ export const operators: Readonly<Record<OperatorName, Operator>> = {
   Concat: {
     infer: ({ axis }, ...inputs) => {
       const [first] = inputs;
-      require(first !== undefined && typeof axis === "number", "Concat takes an axis and at least one operand");
+      require(first !== undefined &&
+        typeof axis === "number", "Concat takes an axis and at least one operand");
       const length = inputs.reduce((sum, { shape }) => sum + fixed(shape[axis]), 0);
       return { type: first.type, shape: first.shape.with(axis, length) };
     },
@@ -190,14 +196,21 @@ export const operators: Readonly<Record<OperatorName, Operator>> = {
     arity: 4,
     infer: (_, x, ...bounds) => {
       const [start, end, axis] = bounds.map((bound) => contents(bound)[0]!) as [number, number, number];
-      require(start >= 0 && start < end && end <= fixed(x.shape[axis]), `Slice ${start}…${end} of ${x.shape}`);
+      require(start >= 0 &&
+        start < end &&
+        end <= fixed(x.shape[axis]), `Slice ${start}…${end} of ${x.shape}`);
       return { type: x.type, shape: x.shape.with(axis, end - start) };
     },
     gradient: ({ graph, dy }, x, ...bounds) => {
       const [start, end, axis] = bounds.map((bound) => contents(bound)[0]!) as [number, number, number];
       const before = x.shape.map((_, i) => (i === axis ? start : 0));
       const after = x.shape.map((length, i) => (i === axis ? length - end : 0));
-      return [graph.apply("Pad", [dy, graph.integers([...before, ...after])]), undefined, undefined, undefined];
+      return [
+        graph.apply("Pad", [dy, graph.integers([...before, ...after])]),
+        undefined,
+        undefined,
+        undefined,
+      ];
     },
   },
   Gather: {
@@ -260,7 +273,10 @@ function broadcastShape(a: readonly Dimension[], b: readonly Dimension[]): Dimen
 }
 
 function reduce(x: Value, axes: Value): Value {
-  return { type: x.type, shape: contents(axes).reduce<readonly Dimension[]>((shape, axis) => shape.with(axis, 1), x.shape) };
+  return {
+    type: x.type,
+    shape: contents(axes).reduce<readonly Dimension[]>((shape, axis) => shape.with(axis, 1), x.shape),
+  };
 }
 
 /** The reverse of broadcasting: sums dy over the axes along which `like` was repeated. */

@@ -91,7 +91,11 @@ function readTokenizer(bytes: Uint8Array): HuggingFaceTokenizer {
     return new HuggingFaceTokenizer(json as object, {});
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new GradworkError("INVALID_TOKENIZER", `Expected a tokenizer.json of Hugging Face, got: ${reason}`, { reason });
+    throw new GradworkError(
+      "INVALID_TOKENIZER",
+      `Expected a tokenizer.json of Hugging Face, got: ${reason}`,
+      { reason },
+    );
   }
 }
 

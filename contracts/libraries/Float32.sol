@@ -81,7 +81,7 @@ library Float32 {
             (uint256 m, uint256 e) = _unpack(a);
             (uint256 n, uint256 shifts) = _unpack(b);
 
-            // Align b. A shift by 31 leaves the sticky bit alone, so any greater one may be cut to that.
+            // Align b. A shift by 31 leaves nothing but the sticky bit, so that it stands for any greater one.
             shifts = e - shifts;
             shifts |= _fill((shifts + (256 - 32) * LANES) >> 8);
             n = _shiftRightSticky(n, shifts >> 4, 16);
@@ -92,19 +92,20 @@ library Float32 {
 
             m = m + n - ((n & opposite) << 1);
 
-            // A carry: the next binade.
+            // Carry: the next binade.
             uint256 carries = (m >> 27) & LANES;
             m = _shiftRightSticky(m, carries, 1);
             e += carries;
 
-            // A cancellation: as many doublings as bring back the leading one and the exponent allows.
+            // Cancellation: as many doublings as bring back the leading one, or as the exponent allows. One is common,
+            // more are rare, and a sum of 0 has no leading one to bring back.
             (m, e) = _shiftLeft(m, e, 1);
             if (_shiftable(m, e, 1) != 0) {
                 e &= _fill((m + 0x7fffffff * LANES) >> 31);
                 for (uint256 shift = 16; shift != 0; shift >>= 1) (m, e) = _shiftLeft(m, e, shift);
             }
 
-            // Half a place less one, and one more where the place is odd. A carry leads into the exponent as it should.
+            // Round: add half a place less one, and one more where the place is odd. A carry into the exponent is right.
             m = ((m + 3 * LANES + ((m >> 3) & LANES)) >> 3) & (0x1fffffff * LANES);
             sums = m + (e << FRACTION_BITS);
             uint256 overflows = nonFinite(sums);
@@ -112,11 +113,6 @@ library Float32 {
             // The sign of a where the sum is not 0. A 0 is negative only if both were.
             sums |= (a & (sums + 0x7fffffff * LANES) & SIGNS) | bothNegative;
         }
-    }
-
-    /// @notice The sum a + b of two finite values in the low 32 bits, as `addLanes` gives it.
-    function add(uint32 a, uint32 b) internal pure returns (uint32) {
-        return uint32(addLanes(a, b));
     }
 
     /// @dev Significands, with three bits more, and exponents: |word| = (m / 8) · 2^(e − 149).
@@ -128,8 +124,8 @@ library Float32 {
         }
     }
 
-    /// @dev The lanes of `word`, below 2^28, whose lowest bit in `which` is set shifted right. A lane's lowest bit is
-    /// sticky.
+    /// @dev Shifts right the lanes whose lowest bit is set in `which`; a lane's lowest bit is sticky.
+    /// @param word lanes below 2^31
     function _shiftRightSticky(uint256 word, uint256 which, uint256 shift) private pure returns (uint256) {
         unchecked {
             uint256 low = ((1 << shift) - 1) * LANES;
@@ -139,7 +135,7 @@ library Float32 {
         }
     }
 
-    /// @dev The lanes whose leading one is so far down, and whose exponent so great, shifted left.
+    /// @dev Shifts left the significands, and lowers the exponents, of the lanes in which both allow it.
     function _shiftLeft(uint256 m, uint256 e, uint256 shift) private pure returns (uint256, uint256) {
         unchecked {
             uint256 which = _shiftable(m, e, shift);
@@ -148,7 +144,7 @@ library Float32 {
         }
     }
 
-    /// @dev The lowest bits of the lanes with m < 2^(27 − shift) and e ≥ shift.
+    /// @dev The lowest bits of the lanes in which m < 2^(27 − shift) and e ≥ shift.
     function _shiftable(uint256 m, uint256 e, uint256 shift) private pure returns (uint256) {
         unchecked {
             uint256 small = (SIGNS + ((1 << (27 - shift)) - 1) * LANES) - m;

@@ -33,6 +33,9 @@ library MXFP4 {
 
     uint256 private constant LANES = Float32.LANES;
     uint256 private constant SIGNS = Float32.SIGNS;
+    /// @dev Where `_codes` puts those of elements 0, 2, 4, 6.
+    uint256 private constant EVEN_CODES =
+        0xf0000000_00000000_f0000000_00000000_f0000000_00000000_f0000000_00000000;
     /// @dev One step of a float32's exponent.
     uint256 private constant BINADE = 1 << 23;
 
@@ -90,15 +93,15 @@ library MXFP4 {
                 uint256 scale = _scale(quantLeaf, start);
                 if (scale != 0 && !_isScale(scale)) return start;
 
-                // With e = scale + 2 the largest exponent is e under a scale, and under scale 0 at most 4.
+                // The largest exponent is scale + 2. Under scale 0 it is at most 4, as if the scale were 2.
                 uint256 quarter = (scale == 0 ? 0 : scale - 2) * BINADE;
                 uint256 reaches = scale == 0 ? SIGNS : 0;
                 uint256 exceeds = 0;
                 uint256 difference = NONE;
                 for (uint256 i = start; i < start + BLOCK_PARAMETERS; i += Float32.LANES_PER_WORD) {
                     uint256 word = Float32.load(fullLeaf, 4 * i);
-                    // A sign stands in each lane: magnitude ≥ quarter + d where above − d still has it, for d < 6
-                    // binades, and no lane borrows from the next, since quarter ≤ 250 binades.
+                    // above − d has the sign where the magnitude is at least quarter + d. No lane borrows from the
+                    // next for d < 6 binades, since quarter ≤ 250 binades.
                     uint256 above = (word | SIGNS) - quarter * LANES;
                     reaches |= above - 4 * BINADE * LANES;
                     exceeds |= above - 5 * BINADE * LANES;
@@ -129,10 +132,15 @@ library MXFP4 {
         }
     }
 
-    /// @dev The indices of eight magnitudes, each at bits 30…28 of its lane. An index is how many midpoints between
-    /// levels lie below the magnitude, or on it where the tie goes up: to the even index. The midpoints are
-    /// ¼, ¾, 1¼, 1¾, 2½, 3½, 5 times the scale, as float32 patterns above that of the first.
-    /// @param above lanes of sign + magnitude − ¼ of the scale
+    /// @dev The indices of eight magnitudes, each at bits 30…28 of its lane. Float32 bits grow with the magnitude, so an
+    /// index is the number of midpoints between levels that the bits pass. A tie goes to the even index: a midpoint
+    /// below an odd one counts from one above itself.
+    ///
+    ///     midpoint          ¼   ¾        1¼        1¾        2½        3½        5          · 2^(scale − 127)
+    ///     bits above ¼'s    0   0c00000  1200000   1600000   1a00000   1e00000   2200000
+    ///     counts from       1   0c00000  1200001   1600000   1a00001   1e00000   2200001
+    ///
+    /// @param above lanes of 2^31 + magnitude − ¼ of the scale
     function _indices(uint256 above) private pure returns (uint256) {
         unchecked {
             uint256 odd = above - 1 * LANES;
@@ -142,14 +150,14 @@ library MXFP4 {
             odd ^= above - 0x1a00001 * LANES;
             even ^= high ^ (above - 0x1e00000 * LANES);
             odd ^= above - 0x2200001 * LANES;
-            // The seven answers are ones, then zeros: their count has bit 0 where all of them differ in number, bit 1
-            // where those of the even midpoints do, bit 2 where the fourth is one.
+            // The seven answers are ones, then zeros. Of their number bit 2 is the fourth answer, bit 1 the parity of
+            // the second, fourth and sixth, bit 0 the parity of all.
             return ((high & SIGNS) >> 1) | ((even & SIGNS) >> 2) | (((odd ^ even) & SIGNS) >> 3);
         }
     }
 
-    /// @dev Eight codes, each in the highest four bits of its lane. A product lays a copy of the 32 bits where each
-    /// code is in place: one product for the even elements and one for the odd, lest the copies overlap.
+    /// @dev Eight codes, each in the highest four bits of its lane. A product lays copies of the 32 bits so that each
+    /// code is in place in one of them: one product for the even elements and one for the odd, lest copies overlap.
     function _codes(bytes calldata quantLeaf, uint256 element) private pure returns (uint256) {
         uint256 pairs;
         assembly ("memory-safe") {
@@ -161,9 +169,6 @@ library MXFP4 {
             return (even & EVEN_CODES) | (odd & (EVEN_CODES >> 32));
         }
     }
-
-    uint256 private constant EVEN_CODES =
-        0xf0000000_00000000_f0000000_00000000_f0000000_00000000_f0000000_00000000;
 
     function _scale(bytes calldata quantLeaf, uint256 element) private pure returns (uint256 scale) {
         assembly ("memory-safe") {

@@ -67,11 +67,7 @@ contract LibraryHarness {
         uint32[] calldata b
     ) external pure returns (uint32[] memory sums) {
         sums = new uint32[](a.length);
-        for (uint256 i = 0; i < a.length; ++i) sums[i] = Float32.add(a[i], b[i]);
-    }
-
-    function addLanes(uint256 a, uint256 b) external pure returns (uint256) {
-        return Float32.addLanes(a, b);
+        for (uint256 i = 0; i < a.length; ++i) sums[i] = uint32(Float32.addLanes(a[i], b[i]));
     }
 
     /// @notice θ ⊕ Δ of a leaf, by the plain twins.
@@ -96,16 +92,6 @@ contract LibraryHarness {
         uint256 liveParameters
     ) external pure returns (LeafVerdict verdict, uint256 element) {
         return LeafCheck.verdict(oldLeaf, updateLeaf, newLeaf, quantLeaf, liveParameters);
-    }
-
-    function plainLeafVerdict(
-        bytes calldata oldLeaf,
-        bytes calldata updateLeaf,
-        bytes calldata newLeaf,
-        bytes calldata quantLeaf,
-        uint256 liveParameters
-    ) external pure returns (LeafVerdict verdict, uint256 element) {
-        return PlainLeafCheck.verdict(oldLeaf, updateLeaf, newLeaf, quantLeaf, liveParameters);
     }
 
     /// @notice The verdict on each of many whole leaves, one after another.

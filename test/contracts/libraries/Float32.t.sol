@@ -8,6 +8,7 @@ import {RandomLeaf} from "../../../contracts/test/RandomLeaf.sol";
 contract Float32Test {
     error Unequal(uint256 a, uint256 b, uint256 sum, uint256 expected);
 
+    /// hardhat-config: fuzz.runs = 2048
     function testFuzz_addLanes_equalsTheTextbook(uint256 seed) public pure {
         for (uint256 kind = 0; kind < RandomLeaf.KINDS; ++kind) {
             uint256 center = 20 + (seed % 210);
@@ -16,10 +17,12 @@ contract Float32Test {
         }
     }
 
+    /// hardhat-config: fuzz.runs = 2048
     function testFuzz_addLanes_equalsTheTextbookOnRandomBits(uint256 a, uint256 b) public pure {
         _check(_finite(a), _finite(b));
     }
 
+    /// hardhat-config: fuzz.runs = 2048
     function testFuzz_addLanes_equalsTheTextbookOnCancellation(
         uint256 a,
         uint256 lowBits,
@@ -30,6 +33,7 @@ contract Float32Test {
         _check(a, _finite(a ^ Float32.SIGNS ^ lanes));
     }
 
+    /// hardhat-config: fuzz.runs = 2048
     function testFuzz_addLanes_equalsTheTextbookAtEveryGap(uint256 a, uint256 b, uint8 first) public pure {
         // Lane i lies i + first % 24 binades below the other word's.
         uint256 shifted = 0;

@@ -12,12 +12,14 @@ contract LeafCheckTest {
 
     error Unequal(LeafVerdict given, uint256 element, LeafVerdict expected, uint256 expectedElement);
 
+    /// hardhat-config: fuzz.runs = 64
     function testFuzz_verdict_isValidForTheTransitionOrOverflow(uint256 seed, uint8 kind) public view {
         bytes[4] memory leaves = _leaves(seed, kind);
         (LeafVerdict reason, ) = _check(leaves, 256);
         assert(reason == LeafVerdict.Valid || reason == LeafVerdict.NonFiniteSum);
     }
 
+    /// hardhat-config: fuzz.runs = 64
     function testFuzz_verdict_equalsThePlainOneOnAFlippedBit(
         uint256 seed,
         uint8 kind,
@@ -31,6 +33,7 @@ contract LeafCheckTest {
         if (leaf % 4 >= 2) assert(reason != LeafVerdict.Valid);
     }
 
+    /// hardhat-config: fuzz.runs = 64
     function testFuzz_verdict_equalsThePlainOneOnAnyLeaves(
         uint256 seed,
         uint8 kind,
@@ -43,6 +46,7 @@ contract LeafCheckTest {
         _check(leaves, live % 300);
     }
 
+    /// hardhat-config: fuzz.runs = 64
     function testFuzz_verdict_equalsThePlainOneOnPadding(uint256 seed, uint8 live) public view {
         bytes[4] memory leaves = _leaves(seed, 0);
         // Codes past the last parameter are cleared, but one in four times.
@@ -55,6 +59,7 @@ contract LeafCheckTest {
         _check(leaves, live);
     }
 
+    /// hardhat-config: fuzz.runs = 64
     function testFuzz_verdict_neverRevertsOnAnyBytes(uint256 seed) public view {
         bytes[4] memory leaves;
         for (uint256 i = 0; i < 4; ++i) {

@@ -1,0 +1,91 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { formatEther } from "ethers";
+import { GradworkError } from "../clients/model/errors.ts";
+import { type Display, openDisplay } from "./demo/display.ts";
+import { startLocalChain } from "./demo/localChain.ts";
+import { type DemoOptions, readOptions } from "./demo/options.ts";
+import { runScene, type SceneReport } from "./demo/run.ts";
+import { DEMO_TASK, DEMO_TRAINING } from "./demo/task.ts";
+
+const VERIFIERS = 3;
+const BLOCK_MS = 1_000;
+
+async function main(argv: string[], signal: AbortSignal): Promise<void> {
+  const options = readOptions(argv, process.env);
+  const display = openDisplay(process.stdout);
+  const startedAt = performance.now();
+  const chain = options.remote === undefined ? await startLocalChain({ blockMs: BLOCK_MS }) : undefined;
+  const directory = directoryOf(options);
+  let succeeded = false;
+  try {
+    const report = await runScene(
+      {
+        rpc: chain?.rpc ?? options.remote!.rpc,
+        funderKey: chain?.funderKey ?? options.remote!.privateKey,
+        directory,
+        verifiers: VERIFIERS,
+        rounds: options.rounds,
+        task: { ...DEMO_TASK, seed: options.seed },
+        training: { ...DEMO_TRAINING, seed: options.seed },
+        sweep: chain === undefined,
+      },
+      display,
+      signal,
+    );
+    summarize(display, report, (performance.now() - startedAt) / 1000);
+    const { bytesServed: _, ...json } = report;
+    if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(json, null, 2)}\n`);
+    succeeded = true;
+  } finally {
+    await chain?.close();
+    // On another chain a failed run leaves keys that may own something.
+    if (options.keep === undefined && (chain !== undefined || succeeded))
+      rmSync(directory, { recursive: true, force: true });
+    else if (existsSync(directory)) display.say(`everybody's keys, state and blobs are in ${directory}`);
+  }
+}
+
+function directoryOf({ keep, remote }: DemoOptions): string {
+  if (keep !== undefined) return keep;
+  if (remote === undefined) return mkdtempSync(join(tmpdir(), "gradwork-demo-"));
+  return resolve(".gradwork", `demo-${Date.now()}`);
+}
+
+function summarize(display: Display, report: SceneReport, seconds: number): void {
+  const { rounds, accounts, bytesServed } = report;
+  const first = rounds[0]!;
+  const last = rounds.at(-1)!;
+  display.say(
+    `loss of the 4-bit model: ${first.lossBefore.toFixed(3)} → ${last.lossAfter.toFixed(3)} nats ` +
+      `(down by ${(first.lossBefore - last.lossAfter).toFixed(3)}) in ${rounds.length} rounds`,
+  );
+  const share =
+    rounds.reduce((sum, { verifyFlops }) => sum + verifyFlops, 0) /
+    rounds.reduce((sum, { trainFlops }) => sum + trainFlops, 0);
+  display.say(
+    `verifying cost one verifier ${(100 * share).toFixed(2)}% of the training's floating-point work`,
+  );
+  display.say(`bytes moved between the parties: ${bytesServed.toLocaleString("en")}`);
+  display.say("money, in tokens (wallet + vault + claimable)");
+  for (const { role, before, after } of Object.values(accounts)) {
+    const change = BigInt(after) - BigInt(before);
+    display.say(
+      `  ${role.padEnd(12)} ${formatEther(before).padStart(10)} → ${formatEther(after).padStart(10)}  ${change < 0n ? "" : "+"}${formatEther(change)}`,
+    );
+  }
+  display.say(`took ${seconds.toFixed(0)} s`);
+}
+
+const interruption = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const) {
+  process.once(name, () => interruption.abort(new GradworkError("INTERRUPTED", `stopped by ${name}`)));
+}
+try {
+  await main(process.argv.slice(2), interruption.signal);
+} catch (error) {
+  const { message } = error as Error;
+  process.stderr.write(`error: ${message}${error instanceof GradworkError ? ` (${error.code})` : ""}\n`);
+  process.exitCode = interruption.signal.aborted ? 130 : 1;
+}

@@ -1,0 +1,120 @@
+import { expect } from "chai";
+import type { ILeafChecker, LeafChecker } from "../../types/LeafChecker.ts";
+import { ethers } from "./support/scenario.ts";
+import { commitTransition, makeVectors, type Opening, type Transition } from "./support/transition.ts";
+import { FORGERIES, forgedTransition, LEAF_VERDICTS } from "./support/forgery.ts";
+
+const FULL = 1_024;
+const QUANT = 136;
+
+function treesOf({ head, fullRoot, quantRoot, updateRoot }: Transition): ILeafChecker.TreesStruct {
+  return { oldRoot: head.fullRoot, updateRoot, newRoot: fullRoot, quantRoot };
+}
+
+describe("LeafChecker", () => {
+  let checker: LeafChecker;
+
+  before(async () => {
+    checker = await ethers.deployContract("LeafChecker");
+  });
+
+  /** Checks one opening; the transition's own, unless another is given. */
+  function check(transition: Transition, index: number, opening = transition.opening(index)) {
+    return checker.check(treesOf(transition), transition.head.parameterCount, index, opening);
+  }
+
+  it("counts leaves of 256 parameters", async () => {
+    const counts: [parameters: bigint, leaves: bigint][] = [
+      [1n, 1n],
+      [256n, 1n],
+      [257n, 2n],
+      [2n ** 40n, 2n ** 32n],
+    ];
+    for (const [parameters, leaves] of counts) expect(await checker.leafCount(parameters)).to.equal(leaves);
+  });
+
+  for (const parameterCount of [1, 255, 256, 257, 700, 1_024, 5_000]) {
+    it(`finds every place of an honest model of ${parameterCount} parameters valid, padding too`, async () => {
+      const transition = commitTransition(makeVectors(parameterCount, parameterCount));
+      for (let index = 0; index < 2 ** transition.depth; index++) {
+        expect(await check(transition, index), `leaf ${index}`).to.deep.equal([0n, 0n]);
+      }
+    });
+  }
+
+  for (const forgery of FORGERIES) {
+    it(`gives the verdict ${forgery.verdict} where ${forgery.what}`, async () => {
+      const transition = forgedTransition(forgery);
+      const verdict = BigInt(LEAF_VERDICTS.indexOf(forgery.verdict));
+      expect(await check(transition, 0)).to.deep.equal([verdict, forgery.element]);
+    });
+  }
+
+  describe("refuses an opening", () => {
+    const transition = commitTransition(makeVectors(700, 2));
+    const leaves: [keyof Opening & `${string}Leaf`, keyof ILeafChecker.TreesStruct, length: number][] = [
+      ["oldLeaf", "oldRoot", FULL],
+      ["updateLeaf", "updateRoot", QUANT],
+      ["newLeaf", "newRoot", FULL],
+      ["quantLeaf", "quantRoot", QUANT],
+    ];
+
+    for (const [leaf, root, length] of leaves) {
+      const proof = leaf.replace("Leaf", "Proof") as keyof Opening & `${string}Proof`;
+
+      it(`whose ${leaf} has a wrong length`, async () => {
+        for (const given of [0, 64, length - 1, length + 1]) {
+          const opening = { ...transition.opening(1), [leaf]: new Uint8Array(given) };
+          await expect(check(transition, 1, opening))
+            .to.be.revertedWithCustomError(checker, "WrongLeafLength")
+            .withArgs(given, length);
+        }
+      });
+
+      it(`whose ${proof} has a wrong length`, async () => {
+        const honest = transition.opening(1);
+        for (const siblings of [[], honest[proof].slice(1), [...honest[proof], honest[proof][0]!]]) {
+          await expect(check(transition, 1, { ...honest, [proof]: siblings }))
+            .to.be.revertedWithCustomError(checker, "WrongProofLength")
+            .withArgs(siblings.length, transition.depth);
+        }
+      });
+
+      it(`whose ${leaf} is not in its tree`, async () => {
+        const honest = transition.opening(1);
+        const tampered = honest[leaf].slice();
+        tampered[length - 1]! ^= 1;
+        const others = [
+          { ...honest, [leaf]: tampered },
+          { ...honest, [leaf]: transition.opening(0)[leaf] },
+          { ...honest, [proof]: honest[proof].toReversed() },
+        ];
+        for (const opening of others) {
+          await expect(check(transition, 1, opening))
+            .to.be.revertedWithCustomError(checker, "NotInTree")
+            .withArgs(treesOf(transition)[root], 1);
+        }
+      });
+    }
+
+    it("of a leaf at another index, or at one past the tree's places", async () => {
+      for (const index of [0, 2, 3, 5, 2 ** 32 + 1]) {
+        await expect(check(transition, index, transition.opening(1)))
+          .to.be.revertedWithCustomError(checker, "NotInTree")
+          .withArgs(transition.head.fullRoot, index);
+      }
+    });
+
+    it("made for a model of another depth", async () => {
+      const trees = treesOf(transition);
+      for (const [parameterCount, depth] of [
+        [512, 1],
+        [1_025, 3],
+      ]) {
+        await expect(checker.check(trees, parameterCount!, 1, transition.opening(1)))
+          .to.be.revertedWithCustomError(checker, "WrongProofLength")
+          .withArgs(2, depth);
+      }
+    });
+  });
+});

@@ -1,0 +1,383 @@
+import type { EIP1193Provider } from "@nomicfoundation/ignition-core";
+import type { HardhatEthersSigner } from "@nomicfoundation/hardhat-ethers/types";
+import { expect } from "chai";
+import { AbiCoder, type ContractTransactionResponse, id, keccak256, parseEther, ZeroHash } from "ethers";
+import { network } from "hardhat";
+import type { Deployment } from "../../../clients/chain/deployment.ts";
+import { deadlines, named, PHASES, type Phase, VERDICTS, type Verdict } from "../../../clients/chain/phase.ts";
+import { drawIndices } from "../../../clients/model/draws.ts";
+import { deployGradwork } from "../../../deploy/deployGradwork.ts";
+import type { BlockHashRandomness } from "../../../types/randomness/BlockHashRandomness.ts";
+import type { LeafChecker } from "../../../types/LeafChecker.ts";
+import type { StakeVault } from "../../../types/StakeVault.ts";
+import type { TestToken } from "../../../types/TestToken.ts";
+import type { ITrainingMarket, TrainingMarket } from "../../../types/TrainingMarket.ts";
+import { commitTransition, makeVectors, type Opening, type Transition } from "./transition.ts";
+
+/** One in-process chain for all contract tests; each starts from a snapshot of it. */
+export const connection = await network.create({
+  override: { initialDate: "2030-01-01T00:00:00Z" },
+});
+export const { ethers, networkHelpers } = connection;
+
+export const BURN_ADDRESS = "0x000000000000000000000000000000000000dEaD";
+
+/** Spares the estimate, so that a call that reverts is mined all the same. */
+export const MINED = { gasLimit: 16_000_000n };
+
+/** The deployed contracts and parties with tokens, approvals and, but for the stranger, stake. */
+export type Scenario = {
+  deployment: Deployment;
+  token: TestToken;
+  vault: StakeVault;
+  randomness: BlockHashRandomness;
+  leafChecker: LeafChecker;
+  market: TrainingMarket;
+  deployer: HardhatEthersSigner;
+  owner: HardhatEthersSigner;
+  miner: HardhatEthersSigner;
+  rival: HardhatEthersSigner;
+  verifiers: [HardhatEthersSigner, HardhatEthersSigner, HardhatEthersSigner];
+  stranger: HardhatEthersSigner;
+};
+
+export type TaskParams = { [Key in keyof ITrainingMarket.TaskParamsStruct]: bigint };
+
+/** A registered and funded task, and the work that its next round proposes. */
+export type Task = Scenario & { taskId: bigint; params: TaskParams; transition: Transition };
+
+/** What a verifier commits to; a silent one does not reveal it. */
+export type Vote = { verdict: Verdict; reason: number; lossBefore: bigint; lossAfter: bigint; silent?: true };
+
+/** Odd amounts, so that every rounding shows. */
+export const PARAMS: TaskParams = {
+  minerReward: parseEther("100") + 7n,
+  verifierReward: parseEther("30") + 5n,
+  proposalFee: parseEther("3") + 2n,
+  minerBond: parseEther("1000") + 33n,
+  verifierStake: parseEther("200"),
+  missedRevealPenalty: parseEther("40") + 3n,
+  deviationPenalty: parseEther("10") + 1n,
+  proposalSeconds: 3_000n,
+  openingSeconds: 3_100n,
+  leafCheckSeconds: 3_200n,
+  commitSeconds: 3_300n,
+  revealSeconds: 3_400n,
+  disputeSeconds: 3_500n,
+  closeDelaySeconds: 4_000n,
+  quorumBps: 5_000n,
+  rejectionBps: 777n,
+  leafChecks: 4n,
+  minImprovementMicroNats: 5_000n,
+  toleranceMicroNats: 2_000n,
+};
+
+/** The verifiers' stakes. */
+export const STAKES = [parseEther("200"), parseEther("300") + 1n, parseEther("450") + 2n] as const;
+
+export const DEPOSIT = parseEther("10000");
+export const ESCROW = parseEther("1000");
+export const LOCATION = "http://127.0.0.1:8080/";
+export const SALT = id("salt");
+
+/** 700 parameters in 3 leaves, so that the tree's fourth place and the last leaf's end are padding. */
+export const SMALL = commitTransition(makeVectors(700, 1));
+
+/* SETTING UP */
+
+/** What Ignition asks of the chain, with a second between its transactions, so that all that follows is the same in every run. */
+const tickingProvider: EIP1193Provider = {
+  async request(request) {
+    if (request.method === "eth_sendTransaction") await tick();
+    return connection.provider.request(request);
+  },
+};
+
+export async function deployScenario(): Promise<Scenario> {
+  const deployment = await deployGradwork(tickingProvider, { confirmations: 1, pollMs: 1 });
+  const { contracts } = deployment;
+  const [deployer, owner, miner, rival, a, b, c, stranger] = (await ethers.getSigners()) as [
+    HardhatEthersSigner,
+    HardhatEthersSigner,
+    HardhatEthersSigner,
+    HardhatEthersSigner,
+    HardhatEthersSigner,
+    HardhatEthersSigner,
+    HardhatEthersSigner,
+    HardhatEthersSigner,
+  ];
+  const scenario: Scenario = {
+    deployment,
+    token: await ethers.getContractAt("TestToken", contracts.TestToken),
+    vault: await ethers.getContractAt("StakeVault", contracts.StakeVault),
+    randomness: await ethers.getContractAt("BlockHashRandomness", contracts.BlockHashRandomness),
+    leafChecker: await ethers.getContractAt("LeafChecker", contracts.LeafChecker),
+    market: await ethers.getContractAt("TrainingMarket", contracts.TrainingMarket),
+    deployer,
+    owner,
+    miner,
+    rival,
+    verifiers: [a, b, c],
+    stranger,
+  };
+  for (const party of [owner, miner, rival, a, b, c]) await fundParty(scenario, party);
+  return scenario;
+}
+
+/** Gives an account tokens, approvals of market and vault, and free stake. */
+export async function fundParty({ token, vault, market }: Scenario, party: HardhatEthersSigner) {
+  await tick();
+  await token.connect(party).faucet(await token.FAUCET_CAP());
+  await tick();
+  await token.connect(party).approve(vault, 2n ** 256n - 1n);
+  await tick();
+  await token.connect(party).approve(market, 2n ** 256n - 1n);
+  await tick();
+  await vault.connect(party).deposit(DEPOSIT);
+}
+
+/** Registers and funds a task that starts from the transition's old parameters. */
+export async function registerTask(
+  scenario: Scenario,
+  overrides: Partial<TaskParams> = {},
+  transition: Transition = SMALL,
+): Promise<Task> {
+  const { market, owner } = scenario;
+  const params = { ...PARAMS, ...overrides };
+  const taskId = await market.taskCount();
+  await tick();
+  await market.connect(owner).registerTask(params, transition.head, id("manifest"), LOCATION);
+  await tick();
+  await market.connect(owner).fundTask(taskId, ESCROW);
+  return { ...scenario, taskId, params, transition };
+}
+
+// On a chain without history, so that block hashes, and with them draws and gas, are the same in every run.
+await networkHelpers.loadFixture(deployScenario);
+
+/** A funded task with three enrolled verifiers. */
+export async function createTask(): Promise<Task> {
+  const task = await registerTask(await networkHelpers.loadFixture(deployScenario));
+  await enrolVerifiers(task);
+  return task;
+}
+
+export async function enrolVerifiers({ market, taskId, verifiers }: Task): Promise<void> {
+  for (const [i, verifier] of verifiers.entries()) {
+    await tick();
+    await market.connect(verifier).enrol(taskId, STAKES[i]!);
+  }
+}
+
+/* TIME */
+
+/** Time of the newest block, in seconds. */
+export async function now(): Promise<bigint> {
+  return BigInt(await networkHelpers.time.latest());
+}
+
+/** Puts the next block at a time. */
+export async function at(timestamp: bigint): Promise<void> {
+  await networkHelpers.time.setNextBlockTimestamp(timestamp);
+}
+
+/** Puts the next block a second after the last, so that no block's time follows the machine's clock. */
+export async function tick(): Promise<void> {
+  await at((await now()) + 1n);
+}
+
+/** Mines a block at a time. */
+export async function passTo(timestamp: bigint): Promise<void> {
+  await at(timestamp);
+  await networkHelpers.mine();
+}
+
+/* STATEMENTS */
+
+const CONTEXT = ["uint256", "address", "uint256", "uint256", "address"];
+
+/** keccak256(abi.encode(chainId, market, task, round, party, …)) of protocol §2. */
+function commitment(
+  task: Task,
+  round: bigint,
+  party: HardhatEthersSigner,
+  types: string[],
+  values: unknown[],
+): string {
+  const context = [task.deployment.chainId, task.deployment.contracts.TrainingMarket, task.taskId, round];
+  return keccak256(
+    AbiCoder.defaultAbiCoder().encode([...CONTEXT, ...types], [...context, party.address, ...values]),
+  );
+}
+
+/** The arguments of `openProposal`, in order. */
+export type OpeningArguments = [taskId: bigint, string, string, string, string, string];
+
+export function openingArguments({ taskId, transition }: Task): OpeningArguments {
+  return [taskId, transition.fullRoot, transition.quantRoot, transition.updateRoot, LOCATION, SALT];
+}
+
+/** What the miner seals for the next round. */
+export async function proposalCommitment(task: Task, miner = task.miner): Promise<string> {
+  const [, ...values] = openingArguments(task);
+  const round = (await task.market.task(task.taskId)).round + 1n;
+  return commitment(task, round, miner, ["bytes32", "bytes32", "bytes32", "string", "bytes32"], values);
+}
+
+export function positive(lossBefore: bigint, lossAfter: bigint): Vote {
+  return { verdict: "Positive", reason: 0, lossBefore, lossAfter };
+}
+
+export const NEGATIVE: Vote = { verdict: "Negative", reason: 3, lossBefore: 0n, lossAfter: 0n };
+export const UNAVAILABLE: Vote = { verdict: "Unavailable", reason: 0, lossBefore: 0n, lossAfter: 0n };
+
+/** Three verifiers that measured an improvement of 10,000 micro-nats, each a little differently. */
+export const CONFIRMING: Vote[] = [
+  positive(5_000_000n, 4_990_000n),
+  positive(5_000_100n, 4_990_050n),
+  positive(5_000_200n, 4_990_300n),
+];
+
+/** The arguments of `revealAttestation` after the task. */
+export function revealArguments(vote: Vote): [bigint, number, bigint, bigint, string] {
+  return [BigInt(VERDICTS.indexOf(vote.verdict)), vote.reason, vote.lossBefore, vote.lossAfter, SALT];
+}
+
+/** What a verifier commits to for the present round. */
+export async function attestationCommitment(
+  task: Task,
+  verifier: HardhatEthersSigner,
+  vote: Vote,
+): Promise<string> {
+  const { round } = await task.market.task(task.taskId);
+  const types = ["uint8", "uint8", "uint64", "uint64", "bytes32"];
+  return commitment(task, round, verifier, types, revealArguments(vote));
+}
+
+/* STEPS OF A ROUND: each a second after the last block, or in the first second in which it is allowed */
+
+export async function currentRound({ market, taskId }: Task): Promise<ITrainingMarket.RoundStructOutput> {
+  return market.round(taskId, (await market.task(taskId)).round);
+}
+
+/** When the present round's windows end, in seconds. */
+export async function ends(task: Task) {
+  const round = await currentRound(task);
+  const params = await task.market.params(task.taskId);
+  return { proposalEndsAt: round.proposalEndsAt, ...deadlines(round, params) };
+}
+
+export async function propose(task: Task, miner = task.miner): Promise<ContractTransactionResponse> {
+  const sealed = await proposalCommitment(task, miner);
+  await tick();
+  return task.market.connect(miner).propose(task.taskId, sealed);
+}
+
+export async function openProposal(task: Task): Promise<ContractTransactionResponse> {
+  await at((await ends(task)).proposalEndsAt);
+  return task.market.connect(task.miner).openProposal(...openingArguments(task));
+}
+
+/** The seed's block is mined two after this transaction; the seed is readable in the third. */
+export async function requestSeed(task: Task): Promise<ContractTransactionResponse> {
+  await at((await ends(task)).openingEndsAt);
+  return task.market.requestSeed(task.taskId);
+}
+
+export async function recordSeed(task: Task): Promise<ContractTransactionResponse> {
+  for (let block = 0; block < 2; block++) await passTo((await now()) + 1n);
+  await tick();
+  return task.market.recordSeed(task.taskId);
+}
+
+/** Openings of the leaves that the round's seed draws, and their indices. */
+export async function drawnOpenings(
+  task: Task,
+  transition = task.transition,
+): Promise<{ indices: number[]; openings: Opening[] }> {
+  const { round: number } = await task.market.task(task.taskId);
+  const { seed } = await currentRound(task);
+  expect(seed).not.to.equal(ZeroHash);
+  const { leafCount } = transition;
+  const indices = drawIndices(seed, "LEAF", task.taskId, number, 0n, Number(task.params.leafChecks), leafCount);
+  return { indices, openings: indices.map((index) => transition.opening(index)) };
+}
+
+export async function checkLeaves(task: Task): Promise<ContractTransactionResponse> {
+  const { openings } = await drawnOpenings(task);
+  await tick();
+  return task.market.connect(task.miner).checkLeaves(task.taskId, openings);
+}
+
+export async function commitAttestation(
+  task: Task,
+  verifier: HardhatEthersSigner,
+  vote: Vote,
+): Promise<ContractTransactionResponse> {
+  const sealed = await attestationCommitment(task, verifier, vote);
+  await tick();
+  return task.market.connect(verifier).commitAttestation(task.taskId, sealed);
+}
+
+export async function revealAttestation(
+  task: Task,
+  verifier: HardhatEthersSigner,
+  vote: Vote,
+): Promise<ContractTransactionResponse> {
+  await tick();
+  return task.market.connect(verifier).revealAttestation(task.taskId, ...revealArguments(vote));
+}
+
+export async function finalize(task: Task): Promise<ContractTransactionResponse> {
+  await tick();
+  return task.market.connect(task.stranger).finalize(task.taskId);
+}
+
+/** Phases that a round passes through when everyone does its part. */
+export const ROUND_PHASES = PHASES.slice(1, -1);
+
+/**
+ * Starts a round and plays it to the first second of a phase.
+ * @param votes of the verifiers, in their order; one without a vote commits nothing
+ */
+export async function startRound(
+  task: Task,
+  phase: Exclude<Phase, "Idle" | "Closed">,
+  votes: (Vote | undefined)[] = CONFIRMING,
+): Promise<void> {
+  const stop = ROUND_PHASES.indexOf(phase);
+  const reached = (name: Phase) => ROUND_PHASES.indexOf(name) <= stop;
+  const voters = task.verifiers.flatMap((verifier, i) => (votes[i] ? [{ verifier, vote: votes[i] }] : []));
+
+  await propose(task);
+  if (phase === "Opening") await passTo((await ends(task)).proposalEndsAt);
+  if (reached("Seeding")) {
+    await openProposal(task);
+    await passTo((await ends(task)).openingEndsAt);
+  }
+  if (reached("LeafChecking")) {
+    await tick();
+    await task.market.requestSeed(task.taskId);
+    await recordSeed(task);
+  }
+  if (reached("Committing")) {
+    await checkLeaves(task);
+  }
+  if (reached("Revealing")) {
+    for (const { verifier, vote } of voters) await commitAttestation(task, verifier, vote);
+    await passTo((await ends(task)).commitEndsAt);
+  }
+  if (reached("Disputing")) {
+    for (const { verifier, vote } of voters) {
+      if (!vote.silent) await revealAttestation(task, verifier, vote);
+    }
+    await passTo((await ends(task)).revealEndsAt);
+  }
+  if (reached("Ended")) await passTo((await ends(task)).disputeEndsAt);
+  expect(named(PHASES, await task.market.phase(task.taskId))).to.equal(phase);
+}
+
+/** Plays a whole round, but for its finalization. */
+export async function playRound(task: Task, votes: (Vote | undefined)[] = CONFIRMING): Promise<void> {
+  await startRound(task, "Ended", votes);
+}
