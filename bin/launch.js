@@ -1,7 +1,7 @@
-// `node bin/launch.js NAME ARGS…` behind the scripts of package.json: checks Node, installs what is missing, then runs
+// `node bin/launch.js NAME ARGS…` behind the scripts of package.json: checks Node, makes the clone ready, then runs
 // scripts/NAME.ts in this process.
 import { fileURLToPath } from "node:url";
-import { ensureDependencies } from "./clone.js";
+import { ensureContracts, ensureDependencies } from "./clone.js";
 import { requireNode, shellWords } from "./nodeVersion.js";
 import "./quietSqlite.js";
 
@@ -9,7 +9,10 @@ const [name, ...args] = process.argv.slice(2);
 const npmScript = name === "test" ? "npm test" : `npm run ${name}`;
 requireNode(npmScript + (args.length > 0 ? ` --${shellWords(args)}` : ""));
 
-ensureDependencies(fileURLToPath(new URL("..", import.meta.url)));
+const root = fileURLToPath(new URL("..", import.meta.url));
+ensureDependencies(root);
+// For the tests, compiling is one of the checks.
+if (name !== "test") ensureContracts(root);
 const script = new URL(`../scripts/${name}.ts`, import.meta.url);
 process.argv.splice(1, 2, fileURLToPath(script));
 import(script.href);

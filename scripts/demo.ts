@@ -10,7 +10,7 @@ import { runScene, type SceneReport } from "./demo/run.ts";
 import { DEMO_TASK, DEMO_TRAINING } from "./demo/task.ts";
 
 const VERIFIERS = 3;
-const BLOCK_MS = 1_000;
+const BLOCK_MS = 500;
 
 async function main(argv: string[], signal: AbortSignal): Promise<void> {
   const options = readOptions(argv, process.env);
@@ -69,10 +69,10 @@ function summarize(display: Display, report: SceneReport, seconds: number): void
   );
   display.say(`bytes moved between the parties: ${bytesServed.toLocaleString("en")}`);
   display.say("money, in tokens (wallet + vault + claimable)");
-  for (const { role, before, after } of Object.values(accounts)) {
+  for (const [address, { role, before, after }] of Object.entries(accounts)) {
     const change = BigInt(after) - BigInt(before);
     display.say(
-      `  ${role.padEnd(12)} ${formatEther(before).padStart(10)} → ${formatEther(after).padStart(10)}  ${change < 0n ? "" : "+"}${formatEther(change)}`,
+      `  ${role.padEnd(8)} ${address} ${formatEther(before).padStart(10)} → ${formatEther(after).padStart(10)}  ${change < 0n ? "" : "+"}${formatEther(change)}`,
     );
   }
   display.say(`took ${seconds.toFixed(0)} s`);

@@ -1,4 +1,4 @@
-// npm pack: compiles to dist/ what the published package runs. Silent on stdout, which `npm pack --json` fills.
+// npm pack: makes dist/, which the published package runs, from the clients and the compiled contracts.
 import { execFileSync } from "node:child_process";
 import { cpSync, rmSync, statSync } from "node:fs";
 import { basename } from "node:path";
@@ -7,13 +7,11 @@ import { CONTRACT_NAMES } from "../clients/chain/artifacts.ts";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 
-function run(script: string, ...args: string[]): void {
-  execFileSync(process.execPath, [script, ...args], { stdio: ["ignore", 2, 2] });
-}
-
 rmSync("dist", { recursive: true, force: true });
-run("node_modules/hardhat/dist/src/cli.js", "build", "--quiet");
-run("node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json");
+// Standard output is for `npm pack --json`.
+execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], {
+  stdio: ["ignore", 2, 2],
+});
 // Imported for their types alone.
 rmSync("dist/types", { recursive: true });
 // As far from the compiled clients as artifacts/ is from their sources.

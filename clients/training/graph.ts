@@ -56,6 +56,8 @@ export class Graph {
 
   /** A constant; equal ones are one value. */
   constant(shape: readonly number[], data: ConstantData): Value {
+    const count = shape.reduce((product, length) => product * length, 1);
+    if (data.length !== count) throw graphError(`a constant of shape [${shape}] has ${data.length} elements`);
     const type = data instanceof Float32Array ? "float" : "int64";
     const key = `${type} ${shape} ${Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("base64")}`;
     const known = this.#constantsByContent.get(key);

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { GradworkError } from "../model/errors.ts";
 import { keccak256Bytes } from "../model/keccak.ts";
@@ -31,7 +32,7 @@ export function createOnnxEngine(options: OnnxEngineOptions): Engine {
 
   const sessions = new Map<GraphFile, Promise<InferenceSession>>();
   const session = (file: GraphFile) => {
-    const loaded = sessions.get(file) ?? load(file.bytes, options.threads);
+    const loaded = sessions.get(file) ?? load(file.bytes, options.threads ?? availableParallelism());
     sessions.set(file, loaded);
     return loaded;
   };
@@ -76,11 +77,11 @@ function readGraph(role: string, { bytes, hash }: GraphFile): Graph {
   return decodeModel(bytes);
 }
 
-function load(bytes: Uint8Array, threads: number | undefined): Promise<InferenceSession> {
+function load(bytes: Uint8Array, threads: number): Promise<InferenceSession> {
   return InferenceSession.create(bytes, {
     executionProviders: ["cpu"],
     graphOptimizationLevel: "all",
-    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+    intraOpNumThreads: threads,
   });
 }
 

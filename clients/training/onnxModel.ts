@@ -93,7 +93,7 @@ type ModelMessage = {
     input: ValueInfoMessage[];
     output: ValueInfoMessage[];
   };
-  opsetImport: { domain: string; version: number }[];
+  opsetImport: { domain?: string; version: number }[];
 };
 
 /** The ONNX model of a graph: the same graph always gives the same bytes. */
@@ -148,9 +148,9 @@ export function encodeModel(graph: Graph): Uint8Array {
  */
 export function decodeModel(bytes: Uint8Array): Graph {
   const { graph: message, opsetImport } = parse(bytes);
-  const version = opsetImport[0]?.version;
-  if (opsetImport.length !== 1 || version !== OPSET_VERSION) {
-    throw graphError(`it must use operator set ${OPSET_VERSION} only, got ${version}`);
+  const sets = opsetImport.map(({ domain = "", version }) => `${domain} ${version}`);
+  if (sets.join() !== ` ${OPSET_VERSION}`) {
+    throw graphError(`it must use ONNX's operator set ${OPSET_VERSION} only, got "${sets}"`);
   }
   const graph = new Graph();
   const values = new Map<string, Value>();

@@ -119,7 +119,7 @@ export const operators: Readonly<Record<OperatorName, Operator>> = {
     infer: (_, a, b) => {
       const [m, inner] = matrix(a);
       const [alsoInner, n] = matrix(b);
-      require(inner === alsoInner, `MatMul of ${a.shape} by ${b.shape}`);
+      check(inner === alsoInner, `MatMul of ${a.shape} by ${b.shape}`);
       const batch = broadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
       return { type: a.type, shape: [...batch, m, n] };
     },
@@ -131,10 +131,10 @@ export const operators: Readonly<Record<OperatorName, Operator>> = {
   Gemm: {
     arity: 2,
     infer: ({ transA, transB }, a, b) => {
-      require(a.shape.length === 2 && b.shape.length === 2, "Gemm takes two matrices");
+      check(a.shape.length === 2 && b.shape.length === 2, "Gemm takes two matrices");
       const [m, inner] = matrix(a, transA === 1);
       const [alsoInner, n] = matrix(b, transB === 1);
-      require(inner === alsoInner, `Gemm of ${a.shape} by ${b.shape}, transposed ${transA}, ${transB}`);
+      check(inner === alsoInner, `Gemm of ${a.shape} by ${b.shape}, transposed ${transA}, ${transB}`);
       return { type: a.type, shape: [m, n] };
     },
     gradient: ({ graph, attributes, dy }, a, b) => {
@@ -163,8 +163,10 @@ export const operators: Readonly<Record<OperatorName, Operator>> = {
     infer: (_, x, target) => {
       const rest = elementCount(x.shape) / elementCount(contents(target).filter((length) => length !== -1));
       const shape = contents(target).map((length) => (length === -1 ? rest : length));
-      require(Number.isInteger(rest) &&
-        elementCount(shape) === elementCount(x.shape), `Reshape ${x.shape} to ${shape}`);
+      check(
+        Number.isInteger(rest) && elementCount(shape) === elementCount(x.shape),
+        `Reshape ${x.shape} to ${shape}`,
+      );
       return { type: x.type, shape };
     },
     gradient: ({ graph, dy }, x) => [graph.reshape(dy, x.shape), undefined],
@@ -177,8 +179,7 @@ export const operators: Readonly<Record<OperatorName, Operator>> = {
   Concat: {
     infer: ({ axis }, ...inputs) => {
       const [first] = inputs;
-      require(first !== undefined &&
-        typeof axis === "number", "Concat takes an axis and at least one operand");
+      check(first !== undefined && typeof axis === "number", "Concat takes an axis and at least one operand");
       const length = inputs.reduce((sum, { shape }) => sum + fixed(shape[axis]), 0);
       return { type: first.type, shape: first.shape.with(axis, length) };
     },
@@ -196,9 +197,7 @@ export const operators: Readonly<Record<OperatorName, Operator>> = {
     arity: 4,
     infer: (_, x, ...bounds) => {
       const [start, end, axis] = bounds.map((bound) => contents(bound)[0]!) as [number, number, number];
-      require(start >= 0 &&
-        start < end &&
-        end <= fixed(x.shape[axis]), `Slice ${start}…${end} of ${x.shape}`);
+      check(start >= 0 && start < end && end <= fixed(x.shape[axis]), `Slice ${start}…${end} of ${x.shape}`);
       return { type: x.type, shape: x.shape.with(axis, end - start) };
     },
     gradient: ({ graph, dy }, x, ...bounds) => {
@@ -259,7 +258,7 @@ function same(_: Attributes, x: Value): Value {
 }
 
 function broadcast(a: Value, b: Value): Value {
-  require(a.type === b.type, `operands are ${a.type} and ${b.type}`);
+  check(a.type === b.type, `operands are ${a.type} and ${b.type}`);
   return { type: a.type, shape: broadcastShape(a.shape, b.shape) };
 }
 
@@ -267,7 +266,7 @@ function broadcastShape(a: readonly Dimension[], b: readonly Dimension[]): Dimen
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, axis) => {
     const [left, right] = [a[axis - rank + a.length] ?? 1, b[axis - rank + b.length] ?? 1];
-    require(left === right || left === 1 || right === 1, `${a} does not broadcast with ${b}`);
+    check(left === right || left === 1 || right === 1, `${a} does not broadcast with ${b}`);
     return left === 1 ? right : left;
   });
 }
@@ -303,30 +302,30 @@ function swapLast(graph: Graph, x: Value): Value {
 
 function matrix(x: Value, transposed = false): [Dimension, Dimension] {
   const [rows, columns] = [x.shape.at(-2), x.shape.at(-1)];
-  require(rows !== undefined && columns !== undefined, `expected a matrix, got shape ${x.shape}`);
+  check(rows !== undefined && columns !== undefined, `expected a matrix, got shape ${x.shape}`);
   return transposed ? [columns, rows] : [rows, columns];
 }
 
 function elementCount(shape: readonly Dimension[]): Dimension {
-  require(shape.filter((length) => length < 0).length <= 1, `shape ${shape} has two symbolic axes`);
+  check(shape.filter((length) => length < 0).length <= 1, `shape ${shape} has two symbolic axes`);
   return shape.reduce((product, length) => product * length, 1);
 }
 
 function fixed(length: Dimension | undefined): number {
-  require(length !== undefined && length > 0, `expected an axis of fixed length, got ${length}`);
+  check(length !== undefined && length > 0, `expected an axis of fixed length, got ${length}`);
   return length;
 }
 
 function contents(value: Value): readonly Dimension[] {
-  require(value.contents !== undefined, "axes, shapes and bounds are constants or shapes");
+  check(value.contents !== undefined, "axes, shapes and bounds are constants or shapes");
   return value.contents;
 }
 
 function integerList(attribute: Attributes[string] | undefined): readonly number[] {
-  require(Array.isArray(attribute), "expected an attribute that is a list of integers");
+  check(Array.isArray(attribute), "expected an attribute that is a list of integers");
   return attribute;
 }
 
-function require(condition: boolean, reason: string): asserts condition {
+function check(condition: boolean, reason: string): asserts condition {
   if (!condition) throw graphError(reason);
 }

@@ -10,7 +10,8 @@ export async function startLocalChain({ blockMs }: { blockMs: number }): Promise
   const server = await network.createServer(
     {
       network: "default",
-      override: { mining: { auto: false, interval: blockMs } },
+      // Several blocks can fall into one second.
+      override: { mining: { auto: false, interval: blockMs }, allowBlocksWithSameTimestamp: true },
     },
     "127.0.0.1",
     0,

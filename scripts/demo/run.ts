@@ -121,9 +121,9 @@ export async function runScene(scene: Scene, display: Display, signal: AbortSign
     const { head } = await owner.gradwork.market.task(taskId);
     const after = await Promise.all(parties.map(({ gradwork, address }) => wealthOf(gradwork, address)));
     const accounts = Object.fromEntries(
-      cast.map(({ name, wallet }, i) => [
+      cast.map(({ role, wallet }, i) => [
         wallet.address,
-        { role: name, before: before[i]!.toString(), after: after[i]!.toString() },
+        { role, before: before[i]!.toString(), after: after[i]!.toString() },
       ]),
     );
     return {

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { id, ZeroAddress, ZeroHash } from "ethers";
+import { id, type Result, ZeroAddress, ZeroHash } from "ethers";
 import { named, PHASES } from "../../clients/chain/phase.ts";
 import { expectChanges, expectSolvent, readLedger } from "./support/money.ts";
 import { expectRefused } from "./support/refusal.ts";
@@ -16,7 +16,6 @@ import {
   PARAMS,
   passTo,
   playRound,
-  propose,
   registerTask,
   SMALL,
   STAKES,
@@ -30,6 +29,11 @@ const DAY = 24n * 60n * 60n;
 const MOST_WINDOW = 30n * DAY;
 const WITHDRAWAL_DELAY = 7n * DAY;
 const UINT96_MAX = 2n ** 96n - 1n;
+
+/** A struct as ethers decoded it, by its fields' names. */
+function toObject(struct: unknown): unknown {
+  return (struct as Result).toObject(true);
+}
 
 describe("TrainingMarket, tasks and parties", () => {
   let task: Task;
@@ -70,7 +74,7 @@ describe("TrainingMarket, tasks and parties", () => {
         .to.emit(market, "TaskRegistered")
         .withArgs(1n, owner.address, id("other manifest"), location, Object.values(head), Object.values(PARAMS));
       expect(await market.taskCount()).to.equal(2n);
-      expect((await market.task(1n)).toObject(true)).to.deep.equal({
+      expect(toObject(await market.task(1n))).to.deep.equal({
         owner: owner.address,
         escrow: 0n,
         round: 0n,
@@ -83,7 +87,7 @@ describe("TrainingMarket, tasks and parties", () => {
         location,
         head,
       });
-      expect((await market.params(1n)).toObject()).to.deep.equal(PARAMS);
+      expect(toObject(await market.params(1n))).to.deep.equal(PARAMS);
       expect(named(PHASES, await market.phase(1n))).to.equal("Idle");
     });
 
@@ -149,7 +153,8 @@ describe("TrainingMarket, tasks and parties", () => {
           "ParameterOutOfRange",
           [name, given, limit],
         );
-        const allowed = { ...PARAMS, [name]: limit };
+        const tolerance = name === "minImprovementMicroNats" ? { toleranceMicroNats: 0n } : {};
+        const allowed = { ...PARAMS, ...tolerance, [name]: limit };
         // The longest windows fit in no round, but for the one before stake is read and the one after the last round.
         const fits =
           limit !== MOST_WINDOW || name === "proposalSeconds" || name === "closeDelaySeconds";
@@ -297,7 +302,7 @@ describe("TrainingMarket, tasks and parties", () => {
       const { market, owner, taskId } = task;
       await market.connect(owner).requestClose(taskId);
       await startRound(task, "Committing");
-      await passTo((await market.task(taskId)).closableAt);
+      expect((await market.task(taskId)).closableAt < (await now())).to.equal(true);
       const phase = await market.phase(taskId);
       await expectRefused(task, () => market.closeTask(taskId, MINED), "WrongPhase", [phase, 0n]);
     });
@@ -430,19 +435,5 @@ describe("TrainingMarket, tasks and parties", () => {
       const { market, stranger } = task;
       await expectRefused(task, () => market.claim(stranger, MINED), "NothingToClaim", [stranger.address]);
     });
-  });
-
-  it("takes no proposal that the escrow cannot pay", async () => {
-    const { market, miner } = task;
-    const reserved = PARAMS.minerReward + PARAMS.verifierReward;
-    const poor = await registerTask(task, { minerReward: ESCROW });
-    await expectRefused(
-      task,
-      () => market.connect(miner).propose(poor.taskId, id("sealed"), MINED),
-      "InsufficientEscrow",
-      [ESCROW + PARAMS.verifierReward, ESCROW],
-    );
-    await propose(task);
-    expect((await market.task(task.taskId)).escrow).to.equal(ESCROW - reserved);
   });
 });

@@ -81,7 +81,8 @@ export const LOCATION = "http://127.0.0.1:8080/";
 export const SALT = id("salt");
 
 /** 700 parameters in 3 leaves, so that the tree's fourth place and the last leaf's end are padding. */
-export const SMALL = commitTransition(makeVectors(700, 1));
+export const SMALL_VECTORS = makeVectors(700, 1);
+export const SMALL = commitTransition(SMALL_VECTORS);
 
 /* SETTING UP */
 
@@ -218,8 +219,11 @@ export function openingArguments({ taskId, transition }: Task): OpeningArguments
 }
 
 /** What the miner seals for the next round. */
-export async function proposalCommitment(task: Task, miner = task.miner): Promise<string> {
-  const [, ...values] = openingArguments(task);
+export async function proposalCommitment(
+  task: Task,
+  miner = task.miner,
+  [, ...values]: OpeningArguments = openingArguments(task),
+): Promise<string> {
   const round = (await task.market.task(task.taskId)).round + 1n;
   return commitment(task, round, miner, ["bytes32", "bytes32", "bytes32", "string", "bytes32"], values);
 }

@@ -1,0 +1,82 @@
+import { Command } from "commander";
+import packageJson from "../../package.json" with { type: "json" };
+import { defineDeploy, prepareDeploy } from "./deploy/options.ts";
+import { hideKeys } from "./errorLine.ts";
+import { defineMinerRun, prepareMinerRun } from "./minerRun/options.ts";
+import type { Session } from "./session.ts";
+import { defineStakeDeposit, prepareStakeDeposit } from "./stakeDeposit/options.ts";
+import { defineStakeWithdraw, prepareStakeWithdraw } from "./stakeWithdraw/options.ts";
+import { defineStatus, prepareStatus } from "./status/options.ts";
+import { defineTaskCreate, prepareTaskCreate } from "./taskCreate/options.ts";
+import { defineTaskFund, prepareTaskFund } from "./taskFund/options.ts";
+import { defineTaskShow, prepareTaskShow } from "./taskShow/options.ts";
+import { defineVerifierRun, prepareVerifierRun } from "./verifierRun/options.ts";
+
+const HELP = `
+Amounts are in tokens. Ctrl-C stops any command: those that run a party end with 0, others with 130.
+GRADWORK_DEBUG=1 adds a stack trace to an error.
+
+Four terminals and a chain:
+  gradwork deploy
+  gradwork task create --blobs blobs
+  gradwork task fund 0 --amount 1300 --faucet
+  gradwork stake deposit --amount 1500 --faucet
+  gradwork miner run --task 0 --state miner --blobs blobs
+  gradwork verifier run --task 0 --state verifier
+`;
+
+/** The command line. Each command's options are read at once, its handler when it runs. */
+export function createProgram(session: Session): Command {
+  const { env } = session;
+  const program = new Command("gradwork")
+    .description(packageJson.description)
+    .version(packageJson.version)
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(hideKeys(text)) })
+    .showHelpAfterError("(--help shows what it takes)")
+    .addHelpText("after", HELP);
+
+  defineDeploy(program).action(async (raw) => {
+    const { handleDeploy } = await import("./deploy/handler.ts");
+    await handleDeploy(prepareDeploy(raw, env), session);
+  });
+
+  const task = program.command("task").description("what is trained, and what is paid for it");
+  defineTaskCreate(task).action(async (raw) => {
+    const { handleTaskCreate } = await import("./taskCreate/handler.ts");
+    await handleTaskCreate(prepareTaskCreate(raw, env), session);
+  });
+  defineTaskFund(task).action(async (id, raw) => {
+    const { handleTaskFund } = await import("./taskFund/handler.ts");
+    await handleTaskFund(prepareTaskFund(id, raw, env), session);
+  });
+  defineTaskShow(task).action(async (id, raw) => {
+    const { handleTaskShow } = await import("./taskShow/handler.ts");
+    await handleTaskShow(prepareTaskShow(id, raw), session);
+  });
+
+  const stake = program.command("stake").description("tokens that answer for a party's work");
+  defineStakeDeposit(stake).action(async (raw) => {
+    const { handleStakeDeposit } = await import("./stakeDeposit/handler.ts");
+    await handleStakeDeposit(prepareStakeDeposit(raw, env), session);
+  });
+  defineStakeWithdraw(stake).action(async (raw) => {
+    const { handleStakeWithdraw } = await import("./stakeWithdraw/handler.ts");
+    await handleStakeWithdraw(prepareStakeWithdraw(raw, env), session);
+  });
+
+  defineMinerRun(program.command("miner").description("train for rewards")).action(async (raw) => {
+    const { handleMinerRun } = await import("./minerRun/handler.ts");
+    await handleMinerRun(prepareMinerRun(raw, env), session);
+  });
+  defineVerifierRun(program.command("verifier").description("check for rewards")).action(async (raw) => {
+    const { handleVerifierRun } = await import("./verifierRun/handler.ts");
+    await handleVerifierRun(prepareVerifierRun(raw, env), session);
+  });
+
+  defineStatus(program).action(async (account, raw) => {
+    const { handleStatus } = await import("./status/handler.ts");
+    await handleStatus(prepareStatus(account, raw, env), session);
+  });
+  return program;
+}

@@ -1,0 +1,84 @@
+import { readFileSync } from "node:fs";
+import { ZeroHash } from "ethers";
+import type { Gradwork } from "../../chain/connection.ts";
+import { explain } from "../../chain/transactions.ts";
+import { GradworkError } from "../../model/errors.ts";
+import { parameterCount } from "../../model/parameters.ts";
+import { prepareTask, registerTask, type TaskOptions } from "../../roles/createTask.ts";
+import { openBlobStore } from "../../storage/blobStore.ts";
+import { mobyDickText } from "../../training/dataset.ts";
+import { llamaTensors } from "../../training/llama.ts";
+import { openSender } from "../chain.ts";
+import { formatTokens } from "../formats.ts";
+import type { Session } from "../session.ts";
+import { during } from "../terminal.ts";
+import type { TaskCreateOptions } from "./options.ts";
+import { mergeModel, mergeTaskParams } from "./overrides.ts";
+
+/** @throws {GradworkError} `FILE_UNREADABLE`, `FILE_NOT_JSON`; and as all that it calls does */
+export async function handleTaskCreate(options: TaskCreateOptions, session: Session): Promise<void> {
+  const { blobs, location } = options;
+  const { output, progress, signal } = session;
+  const task = readTask(options);
+  const gradwork = await openSender(options);
+  await requireAcceptable(gradwork, task);
+
+  progress.say(`making the tokenizer, dataset, graphs and initial model of ${task.text.length} characters…`);
+  const prepared = await prepareTask(await openBlobStore(blobs), task);
+  signal.throwIfAborted();
+  progress.say(`the task's blobs are in ${blobs}`);
+  const { taskId } = await during(progress, "registering the task", () =>
+    registerTask(gradwork, prepared, task, signal),
+  );
+
+  const { manifestHash, genesis } = prepared;
+  output.say(`task ${taskId} registered: ${genesis.parameterCount} parameters, manifest ${manifestHash}`);
+  const { minerReward, verifierReward } = task.params;
+  output.say(`a round takes ${formatTokens(minerReward + verifierReward)}: gradwork task fund ${taskId}`);
+  output.say(`its blobs must be served at ${location}: --blobs ${blobs} of a miner or verifier`);
+}
+
+function readTask({ textFile, modelFile, paramsFile, ...options }: TaskCreateOptions): TaskOptions {
+  const { sequenceLength, evaluation, evaluationShare, seed, location } = options;
+  return {
+    text: textFile === undefined ? mobyDickText() : readText(textFile),
+    model: mergeModel(modelFile === undefined ? {} : readJson(modelFile), modelFile ?? "the model"),
+    params: mergeTaskParams(paramsFile === undefined ? {} : readJson(paramsFile), paramsFile ?? "the params"),
+    sequenceLength,
+    evaluation,
+    evaluationShare,
+    seed,
+    location,
+  };
+}
+
+/** Asks the contract whether it takes the parameters, before hours go into the rest. */
+async function requireAcceptable({ market, wallet }: Gradwork, task: TaskOptions): Promise<void> {
+  const genesis = {
+    fullRoot: ZeroHash,
+    quantRoot: ZeroHash,
+    parameterCount: parameterCount(llamaTensors(task.model)),
+  };
+  try {
+    await market.registerTask.staticCall(task.params, genesis, ZeroHash, task.location);
+  } catch (error) {
+    throw explain(error, "registerTask", wallet.address);
+  }
+}
+
+function readText(file: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(file));
+  } catch (error) {
+    throw new GradworkError("FILE_UNREADABLE", `cannot read ${file}: ${(error as Error).message}`, { file });
+  }
+}
+
+function readJson(file: string): unknown {
+  const text = readText(file);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new GradworkError("FILE_NOT_JSON", `${file} is not JSON: ${(error as Error).message}`, { file });
+  }
+}
