@@ -1,3 +1,10 @@
+/** Name of a graph's input of tokens, int32 [batch, sequenceLength]; each tensor is an input by its own name. */
+export const TOKENS_INPUT = "tokens";
+/** Name of a graph's loss output: of each predicted token in the loss graph, their mean in the gradient graph. */
+export const LOSS_OUTPUT = "loss";
+/** Name of the gradient graph's output for a tensor. */
+export const gradientOutput = (tensorName: string) => `${tensorName}.gradient`;
+
 /**
  * Runs a task's computation: loss and gradient of one model. Parameters are the flat vector θ of P float32; tokens are
  * whole sequences of `sequenceLength` tokens, one after another, of which all but the first are predicted.

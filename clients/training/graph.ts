@@ -182,9 +182,7 @@ export class Graph {
   }
 }
 
-/**
- * Nodes that the outputs depend on, in running order: what gradient rules made in vain is left out.
- */
+/** Nodes that the outputs depend on, in running order: what gradient rules made in vain is left out. */
 export function reachableNodes(graph: Graph): Node[] {
   const needed = new Set<Value>(graph.outputs.values());
   const nodes = graph.nodes.toReversed().filter(({ output, inputs }) => {

@@ -3,6 +3,7 @@
 import { GradworkError } from "../model/errors.ts";
 import type { LlamaConfig } from "../model/manifest.ts";
 import { compareNames, parameterCount, type TensorSpec, tensorViews } from "../model/parameters.ts";
+import { gradientOutput, LOSS_OUTPUT, TOKENS_INPUT } from "./engine.ts";
 import { gradients } from "./gradient.ts";
 import { Graph, type Value } from "./graph.ts";
 import { encodeModel } from "./onnxModel.ts";
@@ -14,13 +15,6 @@ const INITIAL_DEVIATION = 0.02;
 const EMBEDDING = "model.embed_tokens.weight";
 const FINAL_NORM = "model.norm.weight";
 const OUTPUT = "lm_head.weight";
-
-/** Name of the graphs' input of tokens. */
-export const TOKENS_INPUT = "tokens";
-/** Name of the graphs' loss: of each predicted token in the loss graph, their mean in the gradient graph. */
-export const LOSS_OUTPUT = "loss";
-/** Name of the gradient graph's output for a tensor. */
-export const gradientOutput = (tensorName: string) => `${tensorName}.gradient`;
 
 /**
  * The tensors of a model, in the order of their names' bytes; weights are [out, in].
@@ -208,20 +202,14 @@ function buildLoss(config: LlamaConfig, sequenceLength: number) {
 }
 
 function requireConfig(config: LlamaConfig): void {
-  const { rms_norm_eps, rope_theta, head_dim, num_attention_heads, num_key_value_heads, ...rest } = config;
-  for (const [name, value] of Object.entries({
-    ...rest,
-    head_dim,
-    num_attention_heads,
-    num_key_value_heads,
-  })) {
-    if (typeof value === "number" && !(Number.isSafeInteger(value) && value > 0)) {
-      throw configError(`a positive integer ${name}, got ${value}`);
+  for (const [name, value] of Object.entries(config)) {
+    if (typeof value !== "number") continue;
+    const real = name === "rms_norm_eps" || name === "rope_theta";
+    if (!(value > 0 && (real ? Number.isFinite(value) : Number.isSafeInteger(value)))) {
+      throw configError(`a positive ${real ? "number" : "integer"} ${name}, got ${value}`);
     }
   }
-  if (!(rms_norm_eps > 0 && rope_theta > 0)) {
-    throw configError(`positive rms_norm_eps and rope_theta, got ${rms_norm_eps} and ${rope_theta}`);
-  }
+  const { head_dim, num_attention_heads, num_key_value_heads } = config;
   if (head_dim % 2 !== 0) throw configError(`an even head_dim, for rotary pairs, got ${head_dim}`);
   if (num_attention_heads % num_key_value_heads !== 0) {
     const heads = `${num_attention_heads} and ${num_key_value_heads}`;

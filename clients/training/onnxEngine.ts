@@ -3,9 +3,8 @@ import { InferenceSession, Tensor } from "onnxruntime-node";
 import { GradworkError } from "../model/errors.ts";
 import { keccak256Bytes } from "../model/keccak.ts";
 import { type TensorSpec, tensorViews } from "../model/parameters.ts";
-import type { Engine } from "./engine.ts";
+import { type Engine, gradientOutput, LOSS_OUTPUT, TOKENS_INPUT } from "./engine.ts";
 import { type Graph, graphError, matMulFlops } from "./graph.ts";
-import { gradientOutput, LOSS_OUTPUT, TOKENS_INPUT } from "./llama.ts";
 import { decodeModel } from "./onnxModel.ts";
 
 /** An ONNX model and the keccak-256 that the task's manifest gives for it. */
@@ -22,11 +21,11 @@ export type OnnxEngineOptions = {
 /**
  * An engine on ONNX Runtime's CPU provider. A graph is loaded when it is first needed.
  * @throws {GradworkError} `GRAPH_HASH_MISMATCH` for a graph that is not the manifest's, `INVALID_GRAPH` for one that
- * cannot be read
+ * cannot be read or does not take the tensors
  */
 export function createOnnxEngine(options: OnnxEngineOptions): Engine {
-  const loss = readGraph("loss", options.loss);
-  const gradient = readGraph("gradient", options.gradient);
+  const loss = readGraph("loss", options.loss, options.tensors);
+  const gradient = readGraph("gradient", options.gradient, options.tensors);
   const sequenceLength = loss.inputs.get(TOKENS_INPUT)?.shape[1];
   if (sequenceLength === undefined) throw graphError(`the loss graph has no input "${TOKENS_INPUT}"`);
 
@@ -65,7 +64,7 @@ export function createOnnxEngine(options: OnnxEngineOptions): Engine {
   };
 }
 
-function readGraph(role: string, { bytes, hash }: GraphFile): Graph {
+function readGraph(role: string, { bytes, hash }: GraphFile, tensors: readonly TensorSpec[]): Graph {
   const received = keccak256Bytes(bytes);
   if (received !== hash) {
     throw new GradworkError(
@@ -74,7 +73,14 @@ function readGraph(role: string, { bytes, hash }: GraphFile): Graph {
       { role, expected: hash, received },
     );
   }
-  return decodeModel(bytes);
+  const graph = decodeModel(bytes);
+  for (const { name, shape } of tensors) {
+    const taken = graph.inputs.get(name)?.shape;
+    if (taken?.join() !== shape.join()) {
+      throw graphError(`the ${role} graph must take ${name} of shape [${shape}], it takes [${taken}]`);
+    }
+  }
+  return graph;
 }
 
 function load(bytes: Uint8Array, threads: number): Promise<InferenceSession> {

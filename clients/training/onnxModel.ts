@@ -147,7 +147,17 @@ export function encodeModel(graph: Graph): Uint8Array {
  * @throws {GradworkError} `INVALID_GRAPH` when the bytes are no ONNX model, or use what `operators` does not have
  */
 export function decodeModel(bytes: Uint8Array): Graph {
-  const { graph: message, opsetImport } = parse(bytes);
+  try {
+    return readModel(
+      modelType.toObject(modelType.decode(bytes), { longs: Number, arrays: true }) as ModelMessage,
+    );
+  } catch (error) {
+    if (error instanceof GradworkError) throw error;
+    throw graphError(`the bytes are no ONNX model (${error instanceof Error ? error.message : error})`);
+  }
+}
+
+function readModel({ graph: message, opsetImport }: ModelMessage): Graph {
   const sets = opsetImport.map(({ domain = "", version }) => `${domain} ${version}`);
   if (sets.join() !== ` ${OPSET_VERSION}`) {
     throw graphError(`it must use ONNX's operator set ${OPSET_VERSION} only, got "${sets}"`);
@@ -168,22 +178,14 @@ export function decodeModel(bytes: Uint8Array): Graph {
   };
   for (const { input, output, opType, attribute } of message.node) {
     if (!isOperatorName(opType)) throw graphError(`operator ${opType} is not supported`);
+    const [name] = output;
+    if (name === undefined || output.length > 1)
+      throw graphError(`${opType} has one output, got ${output.length}`);
     const attributes = Object.fromEntries(attribute.map((one) => [one.name, attributeValue(one)]));
-    values.set(output.join(), graph.apply(opType, input.map(valueNamed), attributes));
+    values.set(name, graph.apply(opType, input.map(valueNamed), attributes));
   }
   for (const { name } of message.output) graph.output(name, valueNamed(name));
   return graph;
-}
-
-function parse(bytes: Uint8Array): ModelMessage {
-  try {
-    const message = modelType.toObject(modelType.decode(bytes), { longs: Number, arrays: true });
-    if (message.graph === undefined) throw graphError("it has no graph");
-    return message as ModelMessage;
-  } catch (error) {
-    if (error instanceof GradworkError) throw error;
-    throw graphError(`the bytes are no ONNX model (${error instanceof Error ? error.message : error})`);
-  }
 }
 
 function attributeMessage([name, value]: [string, Attributes[string]]): AttributeMessage {

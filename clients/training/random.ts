@@ -2,7 +2,7 @@
 export type Random = () => number;
 
 /**
- * Deterministic generator (sfc32, Doty-Humphrey 2010): equal seeds give equal numbers on every machine.
+ * Deterministic generator (sfc32 of PractRand, Doty-Humphrey): equal seeds give equal numbers on every machine.
  * @param seed an integer; its low 32 bits count
  */
 export function createRandom(seed: number): Random {

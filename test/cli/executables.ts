@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +7,7 @@ import { formatEther, parseEther, Wallet } from "ethers";
 import { bindContracts, connectChain, type Gradwork } from "../../clients/chain/connection.ts";
 import { readDeployment } from "../../clients/chain/deployment.ts";
 import { named, OUTCOMES, VERDICTS } from "../../clients/chain/phase.ts";
+import { sleep } from "../../clients/chain/sleep.ts";
 import { waitForReceipt } from "../../clients/chain/transactions.ts";
 import { openState } from "../../clients/storage/stateStore.ts";
 import { mobyDickText } from "../../clients/training/dataset.ts";
@@ -57,6 +58,16 @@ describe("the gradwork executable", () => {
     running.push(started);
     return started;
   };
+
+  /** Resolves once each has claimed what it earned. */
+  async function claimed(accounts: readonly { address: string }[]): Promise<void> {
+    const filter = owner.market.filters.Claimed();
+    for (;;) {
+      const claims = await owner.market.queryFilter(filter, owner.deployment.block);
+      if (accounts.every(({ address }) => claims.some(({ args }) => args.account === address))) return;
+      await sleep(200, new AbortController().signal);
+    }
+  }
 
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), "gradwork-cli-"));
@@ -135,7 +146,195 @@ describe("the gradwork executable", () => {
     expect(params.verifierReward).to.equal(parseEther("30"));
     expect(params.revealSeconds).to.equal(5n);
   });
+
+  it("lets a miner and three verifiers, each a process of its own, confirm a round", async () => {
+    const { location } = await owner.market.task(0n);
+    const genesis = (await owner.market.task(0n)).head.fullRoot;
+    const parties = verifiers.map((verifier, i) =>
+      start(verifier, "verifier", "run", "--task", "0", "--state", `verifier-${i}`, "--threads", "1"),
+    );
+    const mining = start(
+      miner,
+      ...[
+        "miner",
+        "run",
+        "--task",
+        "0",
+        "--state",
+        "miner",
+        "--blobs",
+        "blobs",
+        "--rounds",
+        "1",
+        "--json-logs",
+      ],
+      ...["--port", new URL(location).port, ...TRAINING],
+    );
+    const log = (await outputOf(mining.ended)).trim().split("\n");
+    await claimed([miner, ...verifiers]);
+    for (const { child } of parties) child.kill("SIGINT");
+    const outputs = await Promise.all(parties.map(({ ended }) => outputOf(ended)));
+
+    const round = await owner.market.round(0n, 1n);
+    expect(named(OUTCOMES, round.outcome)).to.equal("Confirmed");
+    expect((await owner.market.task(0n)).head.fullRoot)
+      .to.equal(round.fullRoot)
+      .and.not.equal(genesis);
+    for (const { address } of verifiers) {
+      const { verdict, lossBefore, lossAfter } = await owner.market.attestation(0n, 1n, address);
+      expect(named(VERDICTS, verdict), address).to.equal("Positive");
+      expect(lossBefore - lossAfter > BigInt(PARAMS.minImprovementMicroNats), address).to.equal(true);
+      // A third of the reward and of the miner's fee, and what the faucet left.
+      expect(await owner.token.balanceOf(address)).to.equal(parseEther("111"));
+    }
+    const events = log.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(events.every(({ role, account }) => role === "miner" && account === miner.address)).to.equal(true);
+    expect(events).to.deep.include.members([events.find(({ kind }) => kind === "trained")]);
+    expect(events.find(({ kind }) => kind === "finalized")).to.include({ round: "1", outcome: "Confirmed" });
+    for (const output of outputs) {
+      expect(output).to.match(/round 1: measured \d\.\d{4} nats → \d\.\d{4} nats/);
+      expect(output).to.include("round 1: attested Positive").and.include("claimed 11 tGRAD");
+    }
+  });
+
+  it("leaves no process and no lock behind", () => {
+    expect(running).to.have.length(4);
+    for (const { child } of running) expect(() => process.kill(child.pid!, 0)).to.throw("ESRCH");
+    for (const name of ["miner", "verifier-0", "verifier-1", "verifier-2"]) {
+      const state = openState(join(folder, name, "state.sqlite"));
+      expect(state.listDuties({ status: "revealed" }), name).to.have.length(1);
+      state.close();
+    }
+  });
+
+  it("shows the task and what an account has, without a key", async () => {
+    const shown = await outputOf(runGradwork(["task", "show", "0", ...common()], folder));
+    const { head, owner: address } = await owner.market.task(0n);
+    expect(shown).to.match(new RegExp(`owner +${address}`));
+    expect(shown).to.match(new RegExp(`head +${head.fullRoot}`));
+    expect(shown).to.match(/escrow +110 tGRAD, enough for 1 rounds/);
+    expect(shown).to.match(/least improvement +0\.0500 nats/);
+    expect(shown).to.match(/windows +propose 2 s, .*, reveal 5 s, dispute 1 s/);
+    expect(shown).to.match(/outcome +Confirmed/);
+    for (const verifier of verifiers) {
+      expect(shown).to.match(
+        new RegExp(`${verifier.address} +Positive, \\d\\.\\d{4} nats → \\d\\.\\d{4} nats, stake 100 tGRAD`),
+      );
+    }
+
+    const status = await outputOf(runGradwork(["status", verifiers[1].address, ...common()], folder));
+    const currency = formatEther(await owner.provider.getBalance(verifiers[1].address));
+    expect(status).to.include(`account ${verifiers[1].address} on chain ${owner.chainId}`);
+    expect(status).to.match(new RegExp(`wallet +111 tGRAD, and ${currency} of the chain's currency`));
+    expect(status).to.match(/stake, free +50\.5 tGRAD/);
+    expect(status).to.match(/stake, enrolled +100 tGRAD/);
+    expect(status).to.match(/claimable +0 tGRAD/);
+    expect(status).to.include("0: round 1, Idle, escrow 110 tGRAD, 3 verifiers, enrolled");
+  });
+
+  it("requests a withdrawal and completes none before its time", async () => {
+    const requested = await send(verifiers[0], "stake", "withdraw", "--amount", "50.5");
+    expect(requested).to.match(/^50\.5 tGRAD can be withdrawn from \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC on/);
+    expect((await owner.vault.accounts(verifiers[0].address)).withdrawing).to.equal(parseEther("50.5"));
+    await refused(["stake", "withdraw", "--complete"], "WITHDRAWAL_NOT_READY", as(verifiers[0]));
+    await refused(["stake", "withdraw", "--amount", "1"], "INSUFFICIENT_STAKE", as(verifiers[0]));
+    await refused(["stake", "withdraw", "--complete"], "NOTHING_TO_WITHDRAW", as(verifiers[1]));
+  });
+
+  /** Runs a command that should be refused in one line, without writing a file or sending a transaction. */
+  async function refused(
+    args: string[],
+    code: string,
+    env: Record<string, string>,
+    { rpc = chain.rpc, deployment = "deployment.json" } = {},
+  ): Promise<string> {
+    const files = filesIn(folder);
+    const sent = await owner.provider.getTransactionCount(miner.address);
+    const { exitCode, stdout, stderr } = await runGradwork(
+      [...args, "--rpc", rpc, "--deployment", deployment],
+      folder,
+      env,
+    );
+    expect(stderr).to.match(new RegExp(`^error: [^\n]+ \\(${code}\\)\n$`));
+    expect(stderr).not.to.include("    at ");
+    expect(stdout).to.equal("");
+    expect(exitCode).to.equal(1);
+    expect(filesIn(folder)).to.deep.equal(files);
+    expect(await owner.provider.getTransactionCount(miner.address)).to.equal(sent);
+    return stderr;
+  }
+
+  describe("refuses", () => {
+    const run = ["verifier", "run", "--task", "0", "--state", "refused"];
+
+    it("to act without a key, and names the variable", async () => {
+      expect(await refused(run, "MISSING_KEY", {})).to.include("GRADWORK_PRIVATE_KEY");
+      const other = ["stake", "deposit", "--amount", "1", "--private-key-env", "OTHER_KEY"];
+      expect(await refused(other, "MISSING_KEY", as(miner))).to.include("OTHER_KEY");
+    });
+
+    it("a wrong key without showing it", async () => {
+      const key = miner.privateKey.slice(0, -1);
+      expect(await refused(run, "INVALID_KEY", { GRADWORK_PRIVATE_KEY: key })).not.to.include(
+        key.slice(2, 20),
+      );
+    });
+
+    it("a deployment on another chain, and one that is not there", async () => {
+      const deployment = JSON.parse(readFileSync(join(folder, "deployment.json"), "utf8"));
+      writeFileSync(join(folder, "elsewhere.json"), JSON.stringify({ ...deployment, chainId: 11155111 }));
+      const contracts = { ...deployment.contracts, TrainingMarket: miner.address };
+      writeFileSync(join(folder, "gone.json"), JSON.stringify({ ...deployment, contracts }));
+      const message = await refused(run, "WRONG_CHAIN", as(miner), { deployment: "elsewhere.json" });
+      expect(message).to.include("11155111").and.include(String(owner.chainId));
+      await refused(run, "NO_CONTRACT", as(miner), { deployment: "gone.json" });
+      await refused(run, "DEPLOYMENT_UNREADABLE", as(miner), { deployment: "missing.json" });
+    });
+
+    it("an RPC that nobody listens on", async () => {
+      const rpc = `http://127.0.0.1:${await freePort()}`;
+      expect(await refused(run, "RPC_UNREACHABLE", as(miner), { rpc })).to.include(rpc);
+      await refused(run, "RPC_INVALID", as(miner), { rpc: "ws://127.0.0.1" });
+    });
+
+    it("a task that does not exist", async () => {
+      await refused(["verifier", "run", "--task", "7", "--state", "refused"], "UNKNOWN_TASK", as(miner));
+      await refused(["task", "fund", "7", "--amount", "1"], "UNKNOWN_TASK", as(miner));
+      await refused(["task", "show", "7"], "UNKNOWN_TASK", {});
+    });
+
+    it("an account without the chain's currency", async () => {
+      const stranger = Wallet.createRandom();
+      expect(await refused(run, "UNFUNDED_ACCOUNT", as(stranger))).to.include(stranger.address);
+    });
+
+    it("tokens that the wallet does not hold", async () => {
+      await refused(["stake", "deposit", "--amount", "100000"], "INSUFFICIENT_TOKENS", as(miner));
+    });
+
+    it("to overwrite a deployment", async () => {
+      await refused(["deploy"], "DEPLOYMENT_EXISTS", as(miner));
+    });
+
+    it("a task whose model or parameters are wrong, and names the field", async () => {
+      const create = (option: string, content: object) => {
+        writeFileSync(join(folder, "wrong.json"), JSON.stringify(content));
+        return ["task", "create", "--blobs", "unborn", "--text", "text.txt", option, "wrong.json"];
+      };
+      const misspelt = create("--params", { minerRewards: 1 });
+      expect(await refused(misspelt, "INVALID_FIELD", as(miner))).to.include('"minerRewards"');
+      const odd = create("--model", { ...MODEL, head_dim: 7 });
+      expect(await refused(odd, "INVALID_MODEL_CONFIG", as(miner))).to.include("head_dim");
+      // In the range of its type, and so refused by the contract.
+      const many = create("--params", { leafChecks: 200 });
+      expect(await refused(many, "REVERTED", as(miner))).to.include("name leafChecks, given 200");
+    });
+  });
 });
+
+function filesIn(folder: string): string[] {
+  return readdirSync(folder).sort();
+}
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");

@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import type { ILeafChecker, LeafChecker } from "../../types/LeafChecker.ts";
+import { FORGERIES, forgedTransition, LEAF_VERDICTS } from "./support/forgery.ts";
 import { ethers } from "./support/scenario.ts";
 import { commitTransition, makeVectors, type Opening, type Transition } from "./support/transition.ts";
-import { FORGERIES, forgedTransition, LEAF_VERDICTS } from "./support/forgery.ts";
 
 const FULL = 1_024;
 const QUANT = 136;

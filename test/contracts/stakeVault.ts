@@ -100,7 +100,10 @@ describe("StakeVault", () => {
       const { token, alice } = setting;
       const vault = await ethers.deployContract("StakeVault", [token, WEEK]);
       await token.connect(alice).approve(vault, MaxUint256);
-      await expect(vault.connect(alice).deposit(1n)).to.be.revertedWithCustomError(vault, "ProtocolsNotFixed");
+      await expect(vault.connect(alice).deposit(1n)).to.be.revertedWithCustomError(
+        vault,
+        "ProtocolsNotFixed",
+      );
       expect(await vault.stakeOf(alice)).to.equal(0n);
     });
 
@@ -200,7 +203,11 @@ describe("StakeVault", () => {
       const request = (amount: bigint) => () => vault.connect(alice).requestWithdrawal(amount, MINED);
       await expectRefused(setting, request(0n), "ZeroAmount", []);
       await expectRefused(setting, request(101n), "InsufficientFree", [alice.address, 101n, 100n]);
-      await expectRefused(setting, request(MaxUint256), "InsufficientFree", [alice.address, MaxUint256, 100n]);
+      await expectRefused(setting, request(MaxUint256), "InsufficientFree", [
+        alice.address,
+        MaxUint256,
+        100n,
+      ]);
       await expectRefused(
         setting,
         () => vault.connect(alice).completeWithdrawal(MINED),

@@ -6,20 +6,22 @@ import { expectChanges, expectSolvent, type Ledger, readLedger } from "./support
 import { expectRefused } from "./support/refusal.ts";
 import {
   at,
-  attestationCommitment,
   CONFIRMING,
   checkLeaves,
+  commitAttestation,
   createTask,
   currentRound,
   DEPOSIT,
+  drawnOpenings,
+  ESCROW,
   ends,
   enrolVerifiers,
-  ESCROW,
   finalize,
   MINED,
   NEGATIVE,
   networkHelpers,
   now,
+  openingArguments,
   openProposal,
   PARAMS,
   passTo,
@@ -27,12 +29,14 @@ import {
   positive,
   propose,
   recordSeed,
-  SALT,
   registerTask,
+  requestSeed,
+  revealAttestation,
   SMALL_VECTORS,
   STAKES,
   startRound,
   type Task,
+  tick,
   UNAVAILABLE,
   type Vote,
 } from "./support/scenario.ts";
@@ -109,6 +113,29 @@ describe("TrainingMarket, outcomes to the wei", () => {
     await finalize(task);
     expect(await outcomeOf(task)).to.equal(outcome);
     await expectChanges(task, before, changes);
+  }
+
+  /** Plays rounds of one drawn leaf each until the seed draws this one, and checks it. */
+  async function playUntilDrawn(drawing: Task, leaf: number): Promise<void> {
+    for (;;) {
+      await startRound(drawing, "LeafChecking");
+      const { indices } = await drawnOpenings(drawing);
+      if (indices[0] === leaf) break;
+      await passTo((await ends(drawing)).leafCheckEndsAt);
+      await finalize(drawing);
+    }
+    await checkLeaves(drawing);
+  }
+
+  /** From the leaf check to the round's end. */
+  async function attest(attesting: Task, votes: Vote[]): Promise<void> {
+    const { verifiers } = attesting;
+    for (const [i, vote] of votes.entries()) await commitAttestation(attesting, verifiers[i]!, vote);
+    await passTo((await ends(attesting)).commitEndsAt);
+    for (const [i, vote] of votes.entries()) {
+      if (!vote.silent) await revealAttestation(attesting, verifiers[i]!, vote);
+    }
+    await passTo((await ends(attesting)).disputeEndsAt);
   }
 
   describe("Confirmed", () => {
@@ -201,7 +228,9 @@ describe("TrainingMarket, outcomes to the wei", () => {
     it("of the same miner again keeps one bond locked", async () => {
       await playRound(task);
       await finalize(task);
-      const next = commitTransition(followVectors(SMALL_VECTORS.newParameters, new Float32Array(700).fill(1e-3)));
+      const next = commitTransition(
+        followVectors(SMALL_VECTORS.newParameters, new Float32Array(700).fill(1e-3)),
+      );
       await playRound({ ...task, transition: next });
       await finalize(task);
       expect((await task.vault.accounts(task.miner)).locked).to.equal(BOND);
@@ -444,15 +473,27 @@ describe("TrainingMarket, outcomes to the wei", () => {
     });
 
     it("PoisonedHead gives the bond of the one who made that head back too", async () => {
-      // A head that verifiers confirmed although it holds an infinity.
-      const vectors = makeVectors(200, 5);
-      vectors.newParameters[3] = Number.POSITIVE_INFINITY;
-      const first = await registerTask(task, {}, commitTransition(makeVectors(200, 5)));
-      await enrolVerifiers(first);
-      const poisonedHead = { ...first, transition: commitTransition(vectors) };
-      await startRound(poisonedHead, "LeafChecking");
-      await checkLeaves(poisonedHead);
-      expect(await outcomeOf(first)).to.equal("Fraud");
+      // Leaf 1 becomes infinite in a round that draws leaf 0 only, and is found in a later one.
+      const vectors = makeVectors(300, 5);
+      const { parameters, newParameters, newQuant } = vectors;
+      newParameters[256] = Number.POSITIVE_INFINITY;
+      const genesis = await registerTask(task, { leafChecks: 1n }, commitTransition(vectors));
+      await enrolVerifiers(genesis);
+      const update = new Uint8Array(newQuant.length);
+      const afterwards = commitTransition({ parameters: newParameters, update, newParameters, newQuant });
+      expect(parameters.every(Number.isFinite)).to.equal(true);
+
+      await playUntilDrawn(genesis, 0);
+      await attest(genesis, CONFIRMING);
+      await finalize(genesis);
+      expect(await outcomeOf(genesis)).to.equal("Confirmed");
+      const { vault, miner, rival } = task;
+      expect((await vault.accounts(miner)).locked).to.equal(BOND);
+
+      const later = { ...genesis, miner: rival, transition: afterwards };
+      await playUntilDrawn(later, 1);
+      expect(await outcomeOf(later)).to.equal("PoisonedHead");
+      for (const party of [miner, rival]) expect((await vault.accounts(party)).locked).to.equal(0n);
     });
   });
 
@@ -503,15 +544,7 @@ describe("TrainingMarket, outcomes to the wei", () => {
       await rollOver();
       await recordSeed(task);
       await checkLeaves(task);
-      for (const verifier of task.verifiers) {
-        const sealed = await attestationCommitment(task, verifier, BETTER);
-        await task.market.connect(verifier).commitAttestation(task.taskId, sealed);
-      }
-      await passTo((await ends(task)).commitEndsAt);
-      for (const verifier of task.verifiers) {
-        await task.market.connect(verifier).revealAttestation(task.taskId, 1, 0, BEFORE, BEFORE - 10_000n, SALT);
-      }
-      await passTo((await ends(task)).disputeEndsAt);
+      await attest(task, CONFIRMING);
       await finalize(task);
       expect((await task.market.task(task.taskId)).headBond).to.equal(BOND - firstLoss);
       expect((await task.vault.accounts(task.miner)).locked).to.equal(BOND - firstLoss);
@@ -521,12 +554,8 @@ describe("TrainingMarket, outcomes to the wei", () => {
   describe("a verifier that leaves", () => {
     it("during a round is penalized from what it has under withdrawal", async () => {
       const { market, vault, taskId, verifiers } = task;
-      await startRound(task, "Revealing", [silent(BETTER), BETTER, BETTER]);
+      await playRound(task, [silent(BETTER), BETTER, BETTER]);
       await market.connect(verifiers[0]).disenrol(taskId);
-      for (const verifier of verifiers.slice(1)) {
-        await market.connect(verifier).revealAttestation(taskId, 1, 0, BEFORE, BEFORE - 10_000n, SALT);
-      }
-      await passTo((await ends(task)).disputeEndsAt);
       await expect(finalize(task))
         .to.emit(market, "VerifierPenalized")
         .withArgs(taskId, 1n, verifiers[0].address, MISSED);
@@ -542,24 +571,39 @@ describe("TrainingMarket, outcomes to the wei", () => {
       expect(await market.claimable(verifiers[0])).to.equal(shares[0]);
     });
 
-    it("as soon as its stake was counted cannot withdraw before the round is over", async () => {
-      const { market, vault, taskId, verifiers } = task;
-      const longest = await registerTask(task, {
-        disputeSeconds: 7n * 86_400n - 1n - 86_400n - 3_100n - 3_200n - 3_300n - 3_400n,
-      });
+    it("as soon as its stake was counted cannot withdraw before the longest round is over", async () => {
+      const { market, vault, verifiers } = task;
+      const [leaver] = verifiers;
+      const { openingSeconds, leafCheckSeconds, commitSeconds, revealSeconds } = PARAMS;
+      const seedingSeconds = await market.MAX_SEEDING_SECONDS();
+      const others = openingSeconds + seedingSeconds + leafCheckSeconds + commitSeconds + revealSeconds;
+      const disputeSeconds = (await vault.withdrawalDelaySeconds()) - 1n - others;
+      const longest = await registerTask(task, { disputeSeconds });
       await enrolVerifiers(longest);
-      await propose(longest);
-      const { proposalEndsAt, openingEndsAt } = await ends(longest);
-      await at(proposalEndsAt);
-      await market.connect(verifiers[0]).disenrol(longest.taskId);
-      const { withdrawableAt } = await vault.accounts(verifiers[0]);
 
-      // Every step in its last second.
-      const latestSeed = openingEndsAt + (await market.MAX_SEEDING_SECONDS()) - 1n;
-      const { leafCheckSeconds, commitSeconds, revealSeconds, disputeSeconds } = longest.params;
-      const latestEnd = latestSeed + leafCheckSeconds + commitSeconds + revealSeconds + disputeSeconds;
-      expect(latestEnd < withdrawableAt).to.equal(true);
-      expect(await market.isEnrolled(taskId, verifiers[0])).to.equal(true);
+      await propose(longest);
+      await at((await ends(longest)).proposalEndsAt);
+      await market.connect(leaver).disenrol(longest.taskId);
+      await tick();
+      await market.openProposal(...openingArguments(longest));
+      await requestSeed(longest);
+      await networkHelpers.mine(2);
+      await at((await ends(longest)).openingEndsAt + seedingSeconds - 1n);
+      await market.recordSeed(longest.taskId);
+      await checkLeaves(longest);
+      await attest(longest, [silent(BETTER), BETTER, BETTER]);
+      const endedAt = await now();
+      await at(endedAt + 1n);
+      await expectRefused(
+        longest,
+        () => vault.connect(leaver).completeWithdrawal(MINED),
+        "WithdrawalNotReady",
+        [endedAt + 1n, endedAt + 2n],
+        vault,
+      );
+      await at(endedAt + 2n);
+      await market.finalize(longest.taskId);
+      expect((await vault.accounts(leaver)).withdrawing).to.equal(STAKES[0] - MISSED);
     });
 
     it("after its penalties took all leaves nothing behind", async () => {

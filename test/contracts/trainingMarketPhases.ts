@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { id } from "ethers";
-import { named, OUTCOMES, PHASES, type Outcome, type Phase } from "../../clients/chain/phase.ts";
+import { named, OUTCOMES, type Outcome, PHASES, type Phase } from "../../clients/chain/phase.ts";
 import { expectRefused } from "./support/refusal.ts";
 import {
   at,
@@ -97,7 +97,8 @@ describe("TrainingMarket, phases", () => {
           const isClosed = phase === "Closed" && expected === "Idle";
           const isTaken = phase === "Proposing" && name === "propose";
           if (isClosed) await expectRefused(task, () => call(task), "TaskAlreadyClosed", [task.taskId]);
-          else if (isTaken) await expectRefused(task, () => call(task), "RoundTaken", [1n, task.miner.address]);
+          else if (isTaken)
+            await expectRefused(task, () => call(task), "RoundTaken", [1n, task.miner.address]);
           else {
             await expectRefused(task, () => call(task), "WrongPhase", [
               PHASES.indexOf(phase),
@@ -190,12 +191,13 @@ describe("TrainingMarket, phases", () => {
       expect(await phaseOf(task)).to.equal("Committing");
     });
 
-    const finals: [phase: "Proposing" | "Seeding" | "LeafChecking" | "Committing", Outcome, before: Phase][] = [
-      ["Proposing", "Unopened", "Opening"],
-      ["Seeding", "Unseeded", "Seeding"],
-      ["LeafChecking", "Unchecked", "LeafChecking"],
-      ["Committing", "Void", "Disputing"],
-    ];
+    const finals: [phase: "Proposing" | "Seeding" | "LeafChecking" | "Committing", Outcome, before: Phase][] =
+      [
+        ["Proposing", "Unopened", "Opening"],
+        ["Seeding", "Unseeded", "Seeding"],
+        ["LeafChecking", "Unchecked", "LeafChecking"],
+        ["Committing", "Void", "Disputing"],
+      ];
     for (const [phase, outcome, before] of finals) {
       it(`a round that came no further than ${phase} is finalized as ${outcome} once ${before} ends`, async () => {
         await startRound(task, phase);

@@ -14,8 +14,8 @@ import {
   currentRound,
   DEPOSIT,
   drawnOpenings,
-  ends,
   ESCROW,
+  ends,
   ethers,
   finalize,
   LOCATION,
@@ -446,7 +446,13 @@ describe("TrainingMarket, steps of a round", () => {
       await checkLeaves(task);
       await expect(commitAttestation(task, rival, POSITIVE))
         .to.emit(market, "AttestationCommitted")
-        .withArgs(taskId, 1n, rival.address, await attestationCommitment(task, rival, POSITIVE), PARAMS.verifierStake);
+        .withArgs(
+          taskId,
+          1n,
+          rival.address,
+          await attestationCommitment(task, rival, POSITIVE),
+          PARAMS.verifierStake,
+        );
       await commitAttestation(task, verifiers[0], POSITIVE);
       expect((await market.attesters(taskId, 1n))[1]!.stake).to.equal(STAKES[0]);
       const late = () => market.connect(stranger).commitAttestation(taskId, id("sealed"), MINED);
@@ -567,7 +573,9 @@ describe("TrainingMarket, steps of a round", () => {
       }
       const [verdict, reason, before, after] = revealArguments(POSITIVE);
       await expect(
-        market.connect(verifier).revealAttestation(taskId, verdict, reason, before, after, id("salt 2"), MINED),
+        market
+          .connect(verifier)
+          .revealAttestation(taskId, verdict, reason, before, after, id("salt 2"), MINED),
       ).to.be.revertedWithCustomError(market, "CommitmentMismatch");
       expect((await market.attestation(taskId, 1n, verifier)).verdict).to.equal(0n);
     });

@@ -72,7 +72,14 @@ describe("TrainingMarket, tasks and parties", () => {
       const head = { ...SMALL.head, parameterCount: 2n ** 40n };
       await expect(market.connect(owner).registerTask(PARAMS, head, id("other manifest"), location))
         .to.emit(market, "TaskRegistered")
-        .withArgs(1n, owner.address, id("other manifest"), location, Object.values(head), Object.values(PARAMS));
+        .withArgs(
+          1n,
+          owner.address,
+          id("other manifest"),
+          location,
+          Object.values(head),
+          Object.values(PARAMS),
+        );
       expect(await market.taskCount()).to.equal(2n);
       expect(toObject(await market.task(1n))).to.deep.equal({
         owner: owner.address,
@@ -156,8 +163,7 @@ describe("TrainingMarket, tasks and parties", () => {
         const tolerance = name === "minImprovementMicroNats" ? { toleranceMicroNats: 0n } : {};
         const allowed = { ...PARAMS, ...tolerance, [name]: limit };
         // The longest windows fit in no round, but for the one before stake is read and the one after the last round.
-        const fits =
-          limit !== MOST_WINDOW || name === "proposalSeconds" || name === "closeDelaySeconds";
+        const fits = limit !== MOST_WINDOW || name === "proposalSeconds" || name === "closeDelaySeconds";
         if (fits) await market.registerTask(allowed, SMALL.head, ZeroHash, LOCATION);
       });
     }
@@ -222,7 +228,10 @@ describe("TrainingMarket, tasks and parties", () => {
       ["recordSeed", ({ market }) => market.recordSeed(unknown, MINED)],
       ["checkLeaves", ({ market }) => market.checkLeaves(unknown, [], MINED)],
       ["commitAttestation", ({ market }) => market.commitAttestation(unknown, id("commitment"), MINED)],
-      ["revealAttestation", ({ market }) => market.revealAttestation(unknown, 1n, 0n, 0n, 0n, ZeroHash, MINED)],
+      [
+        "revealAttestation",
+        ({ market }) => market.revealAttestation(unknown, 1n, 0n, 0n, 0n, ZeroHash, MINED),
+      ],
       ["finalize", ({ market }) => market.finalize(unknown, MINED)],
     ];
     for (const [name, call] of calls) {
@@ -292,10 +301,12 @@ describe("TrainingMarket, tasks and parties", () => {
       await market.connect(miner).propose(taskId, id("sealed"));
       await snapshot.restore();
       await at(closableAt);
-      await expectRefused(task, () => market.connect(miner).propose(taskId, id("sealed"), MINED), "TaskClosing", [
-        taskId,
-        closableAt,
-      ]);
+      await expectRefused(
+        task,
+        () => market.connect(miner).propose(taskId, id("sealed"), MINED),
+        "TaskClosing",
+        [taskId, closableAt],
+      );
     });
 
     it("waits for the round that runs", async () => {

@@ -29,6 +29,17 @@ describe("ONNX engine", () => {
     }
   });
 
+  it("refuses a graph that does not take the manifest's tensors", () => {
+    const loss = graphFile(lossGraph(tinyConfig, { sequenceLength: SEQUENCE_LENGTH }));
+    const other = { ...tinyConfig, intermediate_size: 8 };
+    const gradient = graphFile(gradientGraph(other, { sequenceLength: SEQUENCE_LENGTH }));
+    expect(() => createOnnxEngine({ tensors, loss, gradient }))
+      .to.throw(
+        "the gradient graph must take model.layers.0.mlp.down_proj.weight of shape [20,28], it takes [20,8]",
+      )
+      .with.property("code", "INVALID_GRAPH");
+  });
+
   it("gives each sequence the same losses, whatever stands beside it", async () => {
     const tokens = randomTokens(5 * SEQUENCE_LENGTH, tinyConfig.vocab_size, 2);
     const together = await engine.tokenLosses(parameters, tokens);

@@ -5,10 +5,9 @@ import {
   type RawSenderOptions,
   type SenderOptions,
 } from "../chainOptions.ts";
-import { addAmountOptions, type RawAmountOptions } from "../moneyOptions.ts";
 import { taskNumber, tokenAmount } from "../values.ts";
 
-export type RawTaskFundOptions = RawSenderOptions & RawAmountOptions;
+export type RawTaskFundOptions = RawSenderOptions & { amount: string; faucet?: true };
 
 /** @property amount token wei */
 export type TaskFundOptions = SenderOptions & { taskId: bigint; amount: bigint; faucet: boolean };
@@ -23,8 +22,10 @@ export function defineTaskFund(parent: Command): Command {
   const command = parent
     .command("fund")
     .description("add tokens to a task's escrow, from which its rounds pay")
-    .argument("<task>", "number of the task");
-  return addSenderOptions(addAmountOptions(command)).addHelpText("after", HELP);
+    .argument("<task>", "number of the task")
+    .requiredOption("--amount <tokens>", "amount in tokens, as 100 or 0.5")
+    .option("--faucet", "on a test network: mint what the wallet lacks");
+  return addSenderOptions(command).addHelpText("after", HELP);
 }
 
 /** @throws {GradworkError} `INVALID_OPTION`, and as `prepareSender` does */

@@ -40,11 +40,7 @@ export async function readLedger(task: Task): Promise<Ledger> {
 }
 
 /** Expects these changes of a ledger, and no others. */
-export async function expectChanges(
-  task: Task,
-  before: Ledger,
-  changes: Partial<Ledger>,
-): Promise<void> {
+export async function expectChanges(task: Task, before: Ledger, changes: Partial<Ledger>): Promise<void> {
   const after = await readLedger(task);
   const seen = Object.fromEntries(
     Object.entries(after)

@@ -1,14 +1,21 @@
-import type { EIP1193Provider } from "@nomicfoundation/ignition-core";
 import type { HardhatEthersSigner } from "@nomicfoundation/hardhat-ethers/types";
+import type { EIP1193Provider } from "@nomicfoundation/ignition-core";
 import { expect } from "chai";
 import { AbiCoder, type ContractTransactionResponse, id, keccak256, parseEther, ZeroHash } from "ethers";
 import { network } from "hardhat";
 import type { Deployment } from "../../../clients/chain/deployment.ts";
-import { deadlines, named, PHASES, type Phase, VERDICTS, type Verdict } from "../../../clients/chain/phase.ts";
+import {
+  deadlines,
+  named,
+  PHASES,
+  type Phase,
+  VERDICTS,
+  type Verdict,
+} from "../../../clients/chain/phase.ts";
 import { drawIndices } from "../../../clients/model/draws.ts";
 import { deployGradwork } from "../../../deploy/deployGradwork.ts";
-import type { BlockHashRandomness } from "../../../types/randomness/BlockHashRandomness.ts";
 import type { LeafChecker } from "../../../types/LeafChecker.ts";
+import type { BlockHashRandomness } from "../../../types/randomness/BlockHashRandomness.ts";
 import type { StakeVault } from "../../../types/StakeVault.ts";
 import type { TestToken } from "../../../types/TestToken.ts";
 import type { ITrainingMarket, TrainingMarket } from "../../../types/TrainingMarket.ts";
@@ -303,7 +310,15 @@ export async function drawnOpenings(
   const { seed } = await currentRound(task);
   expect(seed).not.to.equal(ZeroHash);
   const { leafCount } = transition;
-  const indices = drawIndices(seed, "LEAF", task.taskId, number, 0n, Number(task.params.leafChecks), leafCount);
+  const indices = drawIndices(
+    seed,
+    "LEAF",
+    task.taskId,
+    number,
+    0n,
+    Number(task.params.leafChecks),
+    leafCount,
+  );
   return { indices, openings: indices.map((index) => transition.opening(index)) };
 }
 
