@@ -1,5 +1,4 @@
-// Speed of a training step against the machine's own speed at a plain matrix product, in the same run.
-// Run: node bench/training.ts
+// node bench/training.ts: a training step, beside a plain matrix product in the same run.
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { keccak256Bytes } from "../clients/model/keccak.ts";
 import type { LlamaConfig } from "../clients/model/manifest.ts";

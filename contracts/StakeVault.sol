@@ -161,9 +161,12 @@ contract StakeVault is IStakeVault, ReentrancyGuardTransient {
         uint256 stake = pooled(msg.sender, pool, account);
         uint256 fromPool = Math.min(stake, amount);
         if (fromPool != 0) _setPooled(pool, account, stake, stake - fromPool);
-        Account storage state = accountOf[account];
-        uint96 fromWithdrawal = uint96(Math.min(state.withdrawing, amount - fromPool));
-        if (fromWithdrawal != 0) state.withdrawing -= fromWithdrawal;
+        uint256 fromWithdrawal = 0;
+        if (fromPool != amount) {
+            Account storage state = accountOf[account];
+            fromWithdrawal = Math.min(state.withdrawing, amount - fromPool);
+            state.withdrawing -= uint96(fromWithdrawal);
+        }
         return _burnHalfAndPay(account, fromPool + fromWithdrawal);
     }
 

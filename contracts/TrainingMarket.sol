@@ -485,7 +485,12 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
         Attester[] memory committed = attesters(taskId, number);
         Attestation[] memory revealed = new Attestation[](committed.length);
         for (uint256 i = 0; i < committed.length; i++) {
-            revealed[i] = attestationOf[taskId][number][committed[i].account];
+            Attestation storage stored = attestationOf[taskId][number][committed[i].account];
+            Attestation memory copy = revealed[i];
+            // The commitment has a slot of its own and did its work at the reveal.
+            copy.verdict = stored.verdict;
+            copy.lossBefore = stored.lossBefore;
+            copy.lossAfter = stored.lossAfter;
         }
         uint256 enrolledStake = STAKE_VAULT.poolTotalAt(
             address(this),

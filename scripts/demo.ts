@@ -7,7 +7,7 @@ import { type Display, openDisplay } from "./demo/display.ts";
 import { startLocalChain } from "./demo/localChain.ts";
 import { type DemoOptions, readOptions } from "./demo/options.ts";
 import { runScene, type SceneReport } from "./demo/run.ts";
-import { DEMO_TASK, DEMO_TRAINING } from "./demo/task.ts";
+import { DEMO_TASK, demoTraining } from "./demo/task.ts";
 
 const VERIFIERS = 3;
 const BLOCK_MS = 500;
@@ -28,7 +28,7 @@ async function main(argv: string[], signal: AbortSignal): Promise<void> {
         verifiers: VERIFIERS,
         rounds: options.rounds,
         task: { ...DEMO_TASK, seed: options.seed },
-        training: { ...DEMO_TRAINING, seed: options.seed },
+        training: demoTraining(options.rounds, options.seed),
         sweep: chain === undefined,
       },
       display,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {SignedMath} from "@openzeppelin/contracts/utils/math/SignedMath.sol";
 import {ITrainingMarket} from "../interfaces/ITrainingMarket.sol";
 import {WeightedMedian} from "./WeightedMedian.sol";
 
@@ -37,49 +38,38 @@ library Tally {
     ) internal pure returns (Result memory result) {
         uint256 n = attesters.length;
         result.standings = new Standing[](n);
-        uint256[] memory weights = new uint256[](n);
-        int256[] memory before = new int256[](n);
-        int256[] memory afterwards = new int256[](n);
-        int256[] memory improvements = new int256[](n);
-
+        uint256 positives = 0;
         for (uint256 i = 0; i < n; i++) {
-            ITrainingMarket.Attestation memory attestation = attestations[i];
-            if (attestation.verdict == ITrainingMarket.Verdict.None) {
+            ITrainingMarket.Verdict verdict = attestations[i].verdict;
+            if (verdict == ITrainingMarket.Verdict.None) {
                 result.standings[i] = Standing.Silent;
-            } else if (attestation.verdict == ITrainingMarket.Verdict.Negative) {
+            } else if (verdict == ITrainingMarket.Verdict.Negative) {
                 result.negativeStake += attesters[i].stake;
-            } else if (attestation.verdict == ITrainingMarket.Verdict.Positive) {
+            } else if (verdict == ITrainingMarket.Verdict.Positive) {
                 result.positiveStake += attesters[i].stake;
-                // The others keep weight 0, which no median sees.
-                weights[i] = attesters[i].stake;
-                before[i] = int256(uint256(attestation.lossBefore));
-                afterwards[i] = int256(uint256(attestation.lossAfter));
-                improvements[i] = before[i] - afterwards[i];
+                positives++;
             }
         }
 
         int256 medianBefore;
         int256 medianAfter;
-        if (result.positiveStake != 0) {
-            medianBefore = WeightedMedian.median(before, weights);
-            medianAfter = WeightedMedian.median(afterwards, weights);
-            result.improvement = WeightedMedian.median(improvements, weights);
+        if (positives != 0) {
+            (medianBefore, medianAfter, result.improvement) = _medians(attesters, attestations, positives);
         }
-
         bool votedDown = 3 * result.negativeStake > result.positiveStake + result.negativeStake;
         result.outcome = _outcome(result, quorate, votedDown, int256(minImprovement), int256(tolerance));
 
         for (uint256 i = 0; i < n; i++) {
-            ITrainingMarket.Verdict verdict = attestations[i].verdict;
-            if (verdict == ITrainingMarket.Verdict.Positive) {
+            ITrainingMarket.Attestation memory attestation = attestations[i];
+            if (attestation.verdict == ITrainingMarket.Verdict.Positive) {
                 bool close =
-                    _distance(before[i], medianBefore) <= tolerance &&
-                        _distance(afterwards[i], medianAfter) <= tolerance;
+                    _distance(attestation.lossBefore, medianBefore) <= tolerance &&
+                        _distance(attestation.lossAfter, medianAfter) <= tolerance;
                 bool upheld = !(result.outcome == ITrainingMarket.Outcome.Rejected && votedDown);
                 if (close && upheld) result.standings[i] = Standing.Rewarded;
                 else if (result.outcome != ITrainingMarket.Outcome.Void)
                     result.standings[i] = Standing.Deviating;
-            } else if (verdict == ITrainingMarket.Verdict.Negative) {
+            } else if (attestation.verdict == ITrainingMarket.Verdict.Negative) {
                 if (result.outcome == ITrainingMarket.Outcome.Confirmed)
                     result.standings[i] = Standing.Deviating;
                 else if (result.outcome == ITrainingMarket.Outcome.Rejected && votedDown) {
@@ -88,6 +78,31 @@ library Tally {
             }
             if (result.standings[i] == Standing.Rewarded) result.rewardedStake += attesters[i].stake;
         }
+    }
+
+    /// @dev Weighted medians over the positive attestations, of which there are `positives`.
+    function _medians(
+        ITrainingMarket.Attester[] memory attesters,
+        ITrainingMarket.Attestation[] memory attestations,
+        uint256 positives
+    ) private pure returns (int256 medianBefore, int256 medianAfter, int256 medianImprovement) {
+        uint256[] memory weights = new uint256[](positives);
+        int256[] memory before = new int256[](positives);
+        int256[] memory afterwards = new int256[](positives);
+        int256[] memory improvements = new int256[](positives);
+        uint256 filled = 0;
+        for (uint256 i = 0; i < attestations.length; i++) {
+            ITrainingMarket.Attestation memory attestation = attestations[i];
+            if (attestation.verdict != ITrainingMarket.Verdict.Positive) continue;
+            weights[filled] = attesters[i].stake;
+            before[filled] = int256(uint256(attestation.lossBefore));
+            afterwards[filled] = int256(uint256(attestation.lossAfter));
+            improvements[filled] = before[filled] - afterwards[filled];
+            filled++;
+        }
+        medianBefore = WeightedMedian.median(before, weights);
+        medianAfter = WeightedMedian.median(afterwards, weights);
+        medianImprovement = WeightedMedian.median(improvements, weights);
     }
 
     function _outcome(
@@ -105,7 +120,7 @@ library Tally {
         return ITrainingMarket.Outcome.Void;
     }
 
-    function _distance(int256 a, int256 b) private pure returns (uint256) {
-        return uint256(a > b ? a - b : b - a);
+    function _distance(uint64 loss, int256 median) private pure returns (uint256) {
+        return SignedMath.abs(int256(uint256(loss)) - median);
     }
 }

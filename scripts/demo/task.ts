@@ -1,16 +1,24 @@
 import type { TaskOptions } from "../../clients/roles/createTask.ts";
-import { DEFAULT_MODEL, DEFAULT_TASK_PARAMS, DEFAULT_TRAINING } from "../../clients/roles/defaults.ts";
+import {
+  DEFAULT_DATA,
+  DEFAULT_MODEL,
+  DEFAULT_TASK_PARAMS,
+  DEFAULT_TRAINING,
+} from "../../clients/roles/defaults.ts";
+import type { TrainingOptions } from "../../clients/roles/miner.ts";
 import { mobyDickText } from "../../clients/training/dataset.ts";
 
-export const DEMO_TRAINING = DEFAULT_TRAINING;
+/** The default training, its learning rate lowered over all of the demo's rounds. */
+export function demoTraining(rounds: number, seed: number): TrainingOptions {
+  const { steps, schedule } = DEFAULT_TRAINING;
+  return { ...DEFAULT_TRAINING, seed, schedule: { ...schedule, totalSteps: steps * rounds } };
+}
 
 /** The default task in windows of seconds, for a chain that makes a block a second. */
 export const DEMO_TASK: Omit<TaskOptions, "location"> = {
   text: mobyDickText(),
   model: DEFAULT_MODEL,
-  sequenceLength: DEFAULT_MODEL.max_position_embeddings,
-  evaluationShare: 0.1,
-  evaluation: { sequences: 32, precision: "mxfp4" },
+  ...DEFAULT_DATA,
   seed: 1,
   params: {
     ...DEFAULT_TASK_PARAMS,

@@ -43,7 +43,7 @@ describe("the published package", () => {
 
   it("holds nothing else: no tests, sources, keys or state", () => {
     const expected =
-      /^(LICENSE|README\.md|package\.json|bin\/\w+\.js|dist\/(clients|deploy)\/[\w/]+\.js|dist\/artifacts\/contracts\/[\w/]+\.sol\/\w+\.json)$/;
+      /^(LICENSE|README\.md|package\.json|bin\/\w+\.js|dist\/package\.json|dist\/(clients|deploy)\/[\w/]+\.js|dist\/artifacts\/contracts\/[\w/]+\.sol\/\w+\.json)$/;
     expect(paths.filter((path) => !expected.test(path))).to.deep.equal([]);
   });
 

@@ -7,7 +7,6 @@ import { formatEther, parseEther, Wallet } from "ethers";
 import { bindContracts, connectChain, type Gradwork } from "../../clients/chain/connection.ts";
 import { readDeployment } from "../../clients/chain/deployment.ts";
 import { named, OUTCOMES, VERDICTS } from "../../clients/chain/phase.ts";
-import { sleep } from "../../clients/chain/sleep.ts";
 import { waitForReceipt } from "../../clients/chain/transactions.ts";
 import { openState } from "../../clients/storage/stateStore.ts";
 import { mobyDickText } from "../../clients/training/dataset.ts";
@@ -59,16 +58,6 @@ describe("the gradwork executable", () => {
     return started;
   };
 
-  /** Resolves once each has claimed what it earned. */
-  async function claimed(accounts: readonly { address: string }[]): Promise<void> {
-    const filter = owner.market.filters.Claimed();
-    for (;;) {
-      const claims = await owner.market.queryFilter(filter, owner.deployment.block);
-      if (accounts.every(({ address }) => claims.some(({ args }) => args.account === address))) return;
-      await sleep(200, new AbortController().signal);
-    }
-  }
-
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), "gradwork-cli-"));
     writeFileSync(join(folder, "text.txt"), mobyDickText().slice(0, TEXT_CHARACTERS));
@@ -85,7 +74,7 @@ describe("the gradwork executable", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it("deploys the contracts and writes where they are", async () => {
+  it("deploys the contracts, cut short and gone on with, and writes where they are", async () => {
     const funder = await connectChain(chain.rpc, new Wallet(chain.funderKey), 1);
     const nonce = await funder.wallet.getNonce();
     const funding = [miner, ...verifiers].map(({ address }, i) =>
@@ -94,8 +83,18 @@ describe("the gradwork executable", () => {
     for (const { hash } of await Promise.all(funding)) {
       await waitForReceipt(funder, hash, "funding", new AbortController().signal);
     }
+
+    const first = start({ privateKey: chain.funderKey }, "deploy");
+    await first.wrote("transaction 0x");
+    first.child.kill("SIGINT");
+    const { exitCode, stderr } = await first.ended;
+    expect(exitCode, stderr).to.equal(130);
+    expect(stderr).to.match(/\nstopped\n$/);
+    expect(existsSync(join(folder, "deployment.json"))).to.equal(false);
     const output = await send({ privateKey: chain.funderKey }, "deploy");
 
+    // Five contracts and the call that ties the vault to the market, each once.
+    expect((await funder.wallet.getNonce()) - nonce).to.equal(4 + 6);
     const deployment = readDeployment(join(folder, "deployment.json"));
     for (const [name, address] of Object.entries(deployment.contracts)) {
       expect(output).to.match(new RegExp(`${name} +${address}`));
@@ -171,7 +170,7 @@ describe("the gradwork executable", () => {
       ...["--port", new URL(location).port, ...TRAINING],
     );
     const log = (await outputOf(mining.ended)).trim().split("\n");
-    await claimed([miner, ...verifiers]);
+    await Promise.all(parties.map(({ wrote }) => wrote("round 1: ended Confirmed")));
     for (const { child } of parties) child.kill("SIGINT");
     const outputs = await Promise.all(parties.map(({ ended }) => outputOf(ended)));
 
@@ -198,7 +197,7 @@ describe("the gradwork executable", () => {
   });
 
   it("leaves no process and no lock behind", () => {
-    expect(running).to.have.length(4);
+    expect(running).to.have.length(1 + 4);
     for (const { child } of running) expect(() => process.kill(child.pid!, 0)).to.throw("ESRCH");
     for (const name of ["miner", "verifier-0", "verifier-1", "verifier-2"]) {
       const state = openState(join(folder, name, "state.sqlite"));
@@ -255,7 +254,7 @@ describe("the gradwork executable", () => {
       folder,
       env,
     );
-    expect(stderr).to.match(new RegExp(`^error: [^\n]+ \\(${code}\\)\n$`));
+    expect(stderr).to.match(new RegExp(`^([^\\n]+…\\n)?error: [^\n]+ \\(${code}\\)\n$`));
     expect(stderr).not.to.include("    at ");
     expect(stdout).to.equal("");
     expect(exitCode).to.equal(1);

@@ -6,8 +6,14 @@ const EXECUTABLE = fileURLToPath(new URL("../../bin/gradwork.js", import.meta.ur
 
 export type Ended = { exitCode: number | null; stdout: string; stderr: string };
 
-/** A running `gradwork`; `ended` resolves when it has exited and its output is read. */
-export type Running = { child: ChildProcess; ended: Promise<Ended> };
+/** A running `gradwork`. */
+export type Running = {
+  child: ChildProcess;
+  /** Resolves once it has written the text; rejects where it ends without. */
+  wrote(text: string): Promise<void>;
+  /** Resolves when it has exited and its output is read. */
+  ended: Promise<Ended>;
+};
 
 /** Starts the real executable in a folder, with nothing in its environment but what is given. */
 export function startGradwork(args: string[], folder: string, env: Record<string, string> = {}): Running {
@@ -18,14 +24,26 @@ export function startGradwork(args: string[], folder: string, env: Record<string
     stdio: ["ignore", "pipe", "pipe"],
   });
   const result: Ended = { exitCode: null, stdout: "", stderr: "" };
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    result.stdout += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    result.stderr += text;
-  });
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name].setEncoding("utf8").on("data", (text: string) => {
+      result[name] += text;
+    });
+  }
   const ended = once(child, "close").then(() => ({ ...result, exitCode: child.exitCode }));
-  return { child, ended };
+  return {
+    child,
+    ended,
+    wrote: (text) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          if (result.stdout.includes(text) || result.stderr.includes(text)) resolve();
+        };
+        child.stdout.on("data", look);
+        child.stderr.on("data", look);
+        child.once("close", () => reject(new Error(`gradwork ended before "${text}": ${result.stderr}`)));
+        look();
+      }),
+  };
 }
 
 /** Runs the real executable to its end. */

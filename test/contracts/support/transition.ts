@@ -56,11 +56,11 @@ export function commitTransition({ parameters, update, newParameters, newQuant }
     new: fullTree(newParameters),
     quant: buildTree(newQuant, QUANT_LEAF_BYTES),
   };
-  const isFinite = parameters.every(Number.isFinite);
   return {
     head: {
       fullRoot: trees.old.root,
-      quantRoot: isFinite ? buildTree(encodeLeaves(parameters), QUANT_LEAF_BYTES).root : trees.quant.root,
+      quantRoot: parameters.every(Number.isFinite)
+        ? buildTree(encodeLeaves(parameters), QUANT_LEAF_BYTES).root : trees.quant.root,
       parameterCount: BigInt(parameters.length),
     },
     fullRoot: trees.new.root,
