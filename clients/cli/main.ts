@@ -22,16 +22,13 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
 // A reader that has seen enough, as `head`, is no fault.
 stdout.on("error", ({ code }: NodeJS.ErrnoException) => process.exit(code === "EPIPE" ? 0 : 1));
 
-const program = createProgram({
-  env,
-  output: openTerminal(stdout),
-  progress: openTerminal(stderr),
-  stream: stdout,
-  signal: stopping.signal,
-});
+const [output, progress] = [openTerminal(stdout), openTerminal(stderr)];
+const program = createProgram({ env, output, progress, stream: stdout, signal: stopping.signal });
 try {
   await program.parseAsync(process.argv);
+  output.clear();
 } catch (error) {
+  output.clear();
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode;
   } else if (stopping.signal.aborted) {

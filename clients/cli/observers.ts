@@ -7,7 +7,23 @@ import type { Terminal } from "./terminal.ts";
 export type Identity = { role: "miner" | "verifier"; account: string; task: bigint };
 
 const PROGRESS_MS = 5_000;
+const SAME_FAULT_MS = 60_000;
 const WARNINGS: ReadonlySet<RoleEvent["kind"]> = new Set(["difference", "retrying"]);
+
+/** Tells of a fault that stays the same once a minute: roles try again every block. */
+export function unrepeated(observe: Observer): Observer {
+  let told = "";
+  let toldAt = 0;
+  return (event) => {
+    if (event.kind === "retrying") {
+      const fault = `${event.action} ${event.error.message}`;
+      if (fault === told && Date.now() - toldAt < SAME_FAULT_MS) return;
+      told = fault;
+      toldAt = Date.now();
+    }
+    observe(event);
+  };
+}
 
 /** Lines for a person, with the time of day; training moves a bar in a terminal. */
 export function lineObserver(output: Terminal): Observer {

@@ -1,7 +1,7 @@
 import { readTerms } from "../chain/taskView.ts";
 import { closeParty, openParty, type Party } from "../roles/party.ts";
 import { openSender } from "./chain.ts";
-import { type Identity, jsonObserver, lineObserver } from "./observers.ts";
+import { type Identity, jsonObserver, lineObserver, unrepeated } from "./observers.ts";
 import type { PartyRunOptions } from "./partyOptions.ts";
 import type { Session } from "./session.ts";
 
@@ -19,7 +19,7 @@ export async function runParty(
     const gradwork = await openSender(options);
     await readTerms(gradwork, options.taskId);
     const identity = { role, account: gradwork.wallet.address, task: options.taskId };
-    const observe = options.jsonLogs ? jsonObserver(stream, identity) : lineObserver(output);
+    const observe = unrepeated(options.jsonLogs ? jsonObserver(stream, identity) : lineObserver(output));
     if (!options.jsonLogs) output.say(`${role} ${identity.account} on task ${identity.task}`);
     const { directory, blobs, host, port, publicUrl } = options;
     const party = await openParty(gradwork, {

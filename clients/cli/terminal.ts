@@ -6,23 +6,30 @@ export type Terminal = {
    * @param share of the work that is done, for a bar in a terminal
    */
   status(line: string, share?: number): void;
+  /** Removes the status from a terminal. */
+  clear(): void;
 };
 
 type Output = { write(text: string): unknown; isTTY?: boolean; columns?: number };
 
 const STATUS_LINE_MS = 5_000;
-const BAR_CELLS = 24;
+const BAR_CELLS = 16;
 
 export function openTerminal(output: Output): Terminal {
   let shown = 0;
   let lastStatusAt = Date.now();
-  const say = (line: string) => {
-    output.write(`${shown > 0 ? `\r${" ".repeat(shown)}\r` : ""}${line}\n`);
+  const clear = () => {
+    if (shown > 0) output.write(`\r${" ".repeat(shown)}\r`);
     shown = 0;
+  };
+  const say = (line: string) => {
+    clear();
+    output.write(`${line}\n`);
     lastStatusAt = Date.now();
   };
   return {
     say,
+    clear,
     status(line, share) {
       if (output.isTTY) {
         const text = share === undefined ? line : `${bar(share)} ${line}`;
@@ -47,6 +54,7 @@ export async function during<T>(terminal: Terminal, what: string, work: () => Pr
     return await work();
   } finally {
     clearInterval(timer);
+    terminal.clear();
   }
 }
 

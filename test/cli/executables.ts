@@ -149,9 +149,6 @@ describe("the gradwork executable", () => {
   it("lets a miner and three verifiers, each a process of its own, confirm a round", async () => {
     const { location } = await owner.market.task(0n);
     const genesis = (await owner.market.task(0n)).head.fullRoot;
-    const parties = verifiers.map((verifier, i) =>
-      start(verifier, "verifier", "run", "--task", "0", "--state", `verifier-${i}`, "--threads", "1"),
-    );
     const mining = start(
       miner,
       ...[
@@ -168,6 +165,10 @@ describe("the gradwork executable", () => {
         "--json-logs",
       ],
       ...["--port", new URL(location).port, ...TRAINING],
+    );
+    await mining.wrote('"kind":"serving"');
+    const parties = verifiers.map((verifier, i) =>
+      start(verifier, "verifier", "run", "--task", "0", "--state", `verifier-${i}`, "--threads", "1"),
     );
     const log = (await outputOf(mining.ended)).trim().split("\n");
     await Promise.all(parties.map(({ wrote }) => wrote("round 1: ended Confirmed")));
@@ -272,6 +273,14 @@ describe("the gradwork executable", () => {
       expect(await refused(other, "MISSING_KEY", as(miner))).to.include("OTHER_KEY");
     });
 
+    it("and shows where in the code only when asked to", async () => {
+      const { stderr, exitCode } = await runGradwork(["task", "show", "0"], folder, { GRADWORK_DEBUG: "1" });
+      expect(stderr)
+        .to.match(/^error: .*\(DEPLOYMENT_UNREADABLE\)\n/)
+        .and.include("    at ");
+      expect(exitCode).to.equal(1);
+    });
+
     it("a wrong key without showing it", async () => {
       const key = miner.privateKey.slice(0, -1);
       expect(await refused(run, "INVALID_KEY", { GRADWORK_PRIVATE_KEY: key })).not.to.include(
@@ -327,6 +336,9 @@ describe("the gradwork executable", () => {
       // In the range of its type, and so refused by the contract.
       const many = create("--params", { leafChecks: 200 });
       expect(await refused(many, "REVERTED", as(miner))).to.include("name leafChecks, given 200");
+      writeFileSync(join(folder, "short.txt"), "Call me Ishmael.");
+      const short = ["task", "create", "--blobs", "unborn", "--text", "short.txt"];
+      await refused(short, "VOCABULARY_OUT_OF_REACH", as(miner));
     });
   });
 });

@@ -2,10 +2,9 @@ import type { HardhatEthersSigner } from "@nomicfoundation/hardhat-ethers/types"
 import { expect } from "chai";
 import { type ContractTransactionResponse, dataLength, id, parseEther } from "ethers";
 import { named, OUTCOMES } from "../../clients/chain/phase.ts";
+import { toHex } from "../../clients/model/bytes.ts";
 import { FULL_LEAF_BYTES, QUANT_LEAF_BYTES } from "../../clients/model/geometry.ts";
 import { keccak256 } from "../../clients/model/keccak.ts";
-import { toHex } from "../../clients/model/bytes.ts";
-import { expectSnapshot } from "./support/snapshot.ts";
 import {
   CONFIRMING,
   checkLeaves,
@@ -35,6 +34,7 @@ import {
   tick,
   type Vote,
 } from "./support/scenario.ts";
+import { expectSnapshot } from "./support/snapshot.ts";
 import { commitTransition, followVectors, makeVectors, type Transition } from "./support/transition.ts";
 
 const PARAMETERS = 600_000;

@@ -1,10 +1,11 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { ZeroHash } from "ethers";
 import type { Gradwork } from "../../chain/connection.ts";
 import { explain } from "../../chain/transactions.ts";
 import { GradworkError } from "../../model/errors.ts";
 import { parameterCount } from "../../model/parameters.ts";
-import { prepareTask, registerTask, type TaskOptions } from "../../roles/createTask.ts";
+import { type PreparedTask, prepareTask, registerTask, type TaskOptions } from "../../roles/createTask.ts";
 import { openBlobStore } from "../../storage/blobStore.ts";
 import { mobyDickText } from "../../training/dataset.ts";
 import { llamaTensors } from "../../training/llama.ts";
@@ -24,7 +25,7 @@ export async function handleTaskCreate(options: TaskCreateOptions, session: Sess
   await requireAcceptable(gradwork, task);
 
   progress.say(`making the tokenizer, dataset, graphs and initial model of ${task.text.length} characters…`);
-  const prepared = await prepareTask(await openBlobStore(blobs), task);
+  const prepared = await putBlobs(blobs, task);
   signal.throwIfAborted();
   progress.say(`the task's blobs are in ${blobs}`);
   const { taskId } = await during(progress, "registering the task", () =>
@@ -33,9 +34,11 @@ export async function handleTaskCreate(options: TaskCreateOptions, session: Sess
 
   const { manifestHash, genesis } = prepared;
   output.say(`task ${taskId} registered: ${genesis.parameterCount} parameters, manifest ${manifestHash}`);
-  const { minerReward, verifierReward } = task.params;
-  output.say(`a round takes ${formatTokens(minerReward + verifierReward)}: gradwork task fund ${taskId}`);
-  output.say(`its blobs must be served at ${location}: --blobs ${blobs} of a miner or verifier`);
+  const reward = task.params.minerReward + task.params.verifierReward;
+  output.say(`a round pays ${formatTokens(reward)} from the escrow: gradwork task fund ${taskId} --amount …`);
+  output.say(
+    `its blobs must be served at ${location}: gradwork miner run --task ${taskId} --blobs ${blobs} …`,
+  );
 }
 
 function readTask({ textFile, modelFile, paramsFile, ...options }: TaskCreateOptions): TaskOptions {
@@ -50,6 +53,17 @@ function readTask({ textFile, modelFile, paramsFile, ...options }: TaskCreateOpt
     seed,
     location,
   };
+}
+
+/** Makes the task's blobs; a folder that was made for them goes again where that fails. */
+async function putBlobs(folder: string, task: TaskOptions): Promise<PreparedTask> {
+  const existed = existsSync(folder);
+  try {
+    return await prepareTask(await openBlobStore(folder), task);
+  } catch (error) {
+    if (!existed) await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
 }
 
 /** Asks the contract whether it takes the parameters, before hours go into the rest. */

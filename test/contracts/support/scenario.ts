@@ -102,7 +102,11 @@ const tickingProvider: EIP1193Provider = {
 };
 
 export async function deployScenario(): Promise<Scenario> {
-  const deployment = await deployGradwork(tickingProvider, { confirmations: 1, pollMs: 1 });
+  return openScenario(await deployGradwork(tickingProvider, { confirmations: 1, pollMs: 1 }));
+}
+
+/** Binds the contracts of a deployment and funds the parties. */
+export async function openScenario(deployment: Deployment): Promise<Scenario> {
   const { contracts } = deployment;
   const [deployer, owner, miner, rival, a, b, c, stranger] = (await ethers.getSigners()) as [
     HardhatEthersSigner,

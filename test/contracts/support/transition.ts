@@ -60,7 +60,8 @@ export function commitTransition({ parameters, update, newParameters, newQuant }
     head: {
       fullRoot: trees.old.root,
       quantRoot: parameters.every(Number.isFinite)
-        ? buildTree(encodeLeaves(parameters), QUANT_LEAF_BYTES).root : trees.quant.root,
+        ? buildTree(encodeLeaves(parameters), QUANT_LEAF_BYTES).root
+        : trees.quant.root,
       parameterCount: BigInt(parameters.length),
     },
     fullRoot: trees.new.root,

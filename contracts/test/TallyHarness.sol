@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {ITrainingMarket} from "../interfaces/ITrainingMarket.sol";
+import {Tally} from "../libraries/Tally.sol";
+
+/// @title TallyHarness
+/// @notice Many tallies in one call, for tests.
+contract TallyHarness {
+    struct Case {
+        ITrainingMarket.Attester[] attesters;
+        ITrainingMarket.Attestation[] attestations;
+        bool quorate;
+        uint256 minImprovement;
+        uint256 tolerance;
+    }
+
+    function count(Case[] memory cases) external pure returns (Tally.Result[] memory results) {
+        results = new Tally.Result[](cases.length);
+        for (uint256 i = 0; i < cases.length; ++i) {
+            Case memory each = cases[i];
+            results[i] = Tally.count(
+                each.attesters,
+                each.attestations,
+                each.quorate,
+                each.minImprovement,
+                each.tolerance
+            );
+        }
+    }
+}
