@@ -1,8 +1,11 @@
+import { accessSync, constants, existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { type ArtifactResolver, deploy, type EIP1193Provider } from "@nomicfoundation/ignition-core";
 import { getAddress, type TransactionRequest } from "ethers";
 import { CONTRACT_NAMES, type ContractName, loadArtifact } from "../clients/chain/artifacts.ts";
 import type { Chain } from "../clients/chain/connection.ts";
-import type { Deployment } from "../clients/chain/deployment.ts";
+import { type Deployment, writeDeployment } from "../clients/chain/deployment.ts";
 import { explain } from "../clients/chain/transactions.ts";
 import { GradworkError } from "../clients/model/errors.ts";
 import { gradworkModule } from "./gradwork.ts";
@@ -87,4 +90,39 @@ export async function deployGradwork(
     contracts[name] = getAddress(address);
   }
   return { chainId: Number(BigInt(chainId)), block: Number(BigInt(block)), contracts };
+}
+
+/**
+ * Deploys all contracts and writes their addresses to a file. Cut short, the same call goes on where it stopped.
+ * @throws {GradworkError} `DEPLOYMENT_EXISTS`, `DEPLOYMENT_UNWRITABLE`, and as `deployGradwork` does
+ */
+export async function deployToFile(
+  provider: EIP1193Provider,
+  file: string,
+  options: { confirmations: number; pollMs: number },
+): Promise<Deployment> {
+  requireNewFile(file);
+  const journal = `${file}.journal`;
+  const deployment = await deployGradwork(provider, { ...options, journal });
+  writeDeployment(file, deployment);
+  await rm(journal, { recursive: true, force: true });
+  return deployment;
+}
+
+/** @throws {GradworkError} `DEPLOYMENT_EXISTS`, `DEPLOYMENT_UNWRITABLE` */
+export function requireNewFile(file: string): void {
+  if (existsSync(file)) {
+    throw new GradworkError(
+      "DEPLOYMENT_EXISTS",
+      `${file} holds a deployment already, and is not overwritten: name another file with --deployment`,
+      { file },
+    );
+  }
+  try {
+    accessSync(dirname(resolve(file)), constants.W_OK);
+  } catch (error) {
+    throw new GradworkError("DEPLOYMENT_UNWRITABLE", `cannot write ${file}: ${(error as Error).message}`, {
+      file,
+    });
+  }
 }

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { formatEther } from "ethers";
+import { errorLine } from "../clients/cli/errorLine.ts";
 import { GradworkError } from "../clients/model/errors.ts";
 import { type Display, openDisplay } from "./demo/display.ts";
 import { startLocalChain } from "./demo/localChain.ts";
@@ -80,12 +81,12 @@ function summarize(display: Display, report: SceneReport, seconds: number): void
 
 const interruption = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) {
-  process.once(name, () => interruption.abort(new GradworkError("INTERRUPTED", `stopped by ${name}`)));
+  // npm passes Ctrl-C on, so that it comes twice; the first is enough.
+  process.on(name, () => interruption.abort(new GradworkError("INTERRUPTED", `stopped by ${name}`)));
 }
 try {
   await main(process.argv.slice(2), interruption.signal);
 } catch (error) {
-  const { message } = error as Error;
-  process.stderr.write(`error: ${message}${error instanceof GradworkError ? ` (${error.code})` : ""}\n`);
+  process.stderr.write(`error: ${errorLine(error)}\n`);
   process.exitCode = interruption.signal.aborted ? 130 : 1;
 }

@@ -1,12 +1,10 @@
 // `npm run deploy`: deploys to a network of hardhat.config.ts, with the account that it names. `gradwork deploy` does
 // the same with a URL and a key.
-import { existsSync } from "node:fs";
 import { Command } from "commander";
 import { network } from "hardhat";
-import { writeDeployment } from "../clients/chain/deployment.ts";
 import { errorLine } from "../clients/cli/errorLine.ts";
-import { GradworkError } from "../clients/model/errors.ts";
-import { deployGradwork } from "../deploy/deployGradwork.ts";
+import { wholeNumber } from "../clients/cli/values.ts";
+import { deployToFile, requireNewFile } from "../deploy/deployGradwork.ts";
 
 const POLL_MS = 2_000;
 
@@ -28,24 +26,11 @@ const options = new Command("npm run deploy --")
 
 try {
   const { deployment: file, depth } = options;
-  if (existsSync(file)) {
-    throw new GradworkError("DEPLOYMENT_EXISTS", `${file} holds a deployment already: name another file`, {
-      file,
-    });
-  }
-  if (!/^\d{1,3}$/.test(depth)) {
-    throw new GradworkError("INVALID_OPTION", `--depth takes a whole number below 1000, got ${depth}`, {
-      depth,
-    });
-  }
+  const confirmations = wholeNumber("--depth", depth, 0, 999);
+  requireNewFile(file);
   const connection = await network.create(options.network);
   console.log(`deploying to ${options.network}…`);
-  const deployment = await deployGradwork(connection.provider, {
-    journal: `${file}.journal`,
-    confirmations: Number(depth),
-    pollMs: POLL_MS,
-  });
-  writeDeployment(file, deployment);
+  const deployment = await deployToFile(connection.provider, file, { confirmations, pollMs: POLL_MS });
   for (const [name, address] of Object.entries(deployment.contracts)) console.log(`  ${name} ${address}`);
   console.log(`addresses written to ${file}`);
   await connection.close();

@@ -9,6 +9,9 @@ import type { Deployment } from "./deployment.ts";
 
 const REQUEST_TIMEOUT_MS = 30_000;
 const BLOCKS_TO_TIME = 16;
+
+/** At least twice, so that a client sees a block within half the time to the next. */
+export const POLLS_A_BLOCK = 4;
 const [LEAST_POLL_MS, MOST_POLL_MS] = [50, 2_000];
 
 /**
@@ -100,7 +103,7 @@ async function pollInterval(provider: JsonRpcProvider): Promise<number> {
   const blocks = last && first ? last.number - first.number : 0;
   // A chain without history may make a block a second.
   const blockMs = last && first && blocks > 1 ? ((last.timestamp - first.timestamp) * 1000) / blocks : 1_000;
-  return Math.min(MOST_POLL_MS, Math.max(LEAST_POLL_MS, Math.floor(Math.min(blockMs, 12_000) / 4)));
+  return Math.min(MOST_POLL_MS, Math.max(LEAST_POLL_MS, Math.floor(blockMs / POLLS_A_BLOCK)));
 }
 
 /**

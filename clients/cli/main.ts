@@ -12,8 +12,9 @@ const { stdout, stderr, env } = process;
 const stopping = new AbortController();
 let stoppedExitCode = 0;
 for (const name of ["SIGINT", "SIGTERM"] as const) {
-  // Once: a second one ends the process as it would any other.
-  process.once(name, () => {
+  process.on(name, () => {
+    // npm passes Ctrl-C on, so that it comes twice.
+    if (stopping.signal.aborted) return;
     stoppedExitCode = 128 + constants.signals[name];
     setTimeout(() => process.exit(stoppedExitCode), GRACE_MS).unref();
     stopping.abort();

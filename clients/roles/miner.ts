@@ -1,4 +1,4 @@
-import { MaxUint256 } from "ethers";
+import { formatEther, MaxUint256 } from "ethers";
 import { endsAt, named, STAGES } from "../chain/phase.ts";
 import { readTerms, type TaskTerms, type TaskView } from "../chain/taskView.ts";
 import { commitModel, fullLeafOf, quantLeafOf } from "../model/commitment.ts";
@@ -11,11 +11,11 @@ import type { DutyKey } from "../storage/stateStore.ts";
 import type { AdamWOptions, Schedule } from "../training/adamw.ts";
 import { trainRound } from "../training/trainer.ts";
 import { type CommittedModel, followHead, genesisHead, type Head, quantReference } from "./head.ts";
-import { act, type Party } from "./party.ts";
+import { act, announce, type Party } from "./party.ts";
 import { newSalt, type ProposalStatement, proposalCommitment } from "./statements.ts";
 import { loadTask, type TaskDefinition } from "./taskDefinition.ts";
 import { loadTrainingState, saveTrainingState } from "./trainingState.ts";
-import { advanceSeed, createRoundCloser, finalizeRound, takeTurns } from "./turns.ts";
+import { advanceSeed, createRoundCloser, finalizeRound, persist, takeTurns } from "./turns.ts";
 
 /** @property seed orders the training sequences, together with the round's number */
 export type TrainingOptions = {
@@ -45,7 +45,8 @@ type Mining = { party: Party; terms: TaskTerms; definition: TaskDefinition; trai
 export async function runMiner(party: Party, options: MinerOptions): Promise<void> {
   const { taskId, training } = options;
   const terms = await readTerms(party.gradwork, taskId);
-  const definition = await loadTask(party, taskId, options.threads);
+  await announce(party);
+  const definition = await persist(party, "load the task", () => loadTask(party, taskId, options.threads));
   const mining = { party, terms, definition, training };
   const closeRound = createRoundCloser(party);
   const isReady = createReadiness(mining);
@@ -102,15 +103,21 @@ function createReadiness({ party }: Mining): (view: TaskView) => Promise<boolean
     if (task.closableAt !== 0n && timestamp >= task.closableAt) return wait("the task is closing");
     const reward = params.minerReward + params.verifierReward;
     if (task.escrow < reward) {
-      return wait(`the task's escrow is ${task.escrow} wei, a round takes ${reward}: \`gradwork task fund\``);
+      return wait(
+        `the task's escrow is ${formatEther(task.escrow)} tokens, a round takes ${formatEther(reward)}: \`gradwork task fund\``,
+      );
     }
     const { free } = await vault.accounts(party.address, at);
     if (free < params.minerBond) {
-      return wait(`free stake is ${free} wei, the bond is ${params.minerBond}: \`gradwork stake deposit\``);
+      return wait(
+        `free stake is ${formatEther(free)} tokens, the bond is ${formatEther(params.minerBond)}: \`gradwork stake deposit\``,
+      );
     }
     const wallet = await token.balanceOf(party.address, at);
     if (wallet < params.proposalFee) {
-      return wait(`the wallet holds ${wallet} wei of the token, a proposal's fee is ${params.proposalFee}`);
+      return wait(
+        `the wallet holds ${formatEther(wallet)} tokens, a proposal's fee is ${formatEther(params.proposalFee)}`,
+      );
     }
     const spender = deployment.contracts.TrainingMarket;
     if ((await token.allowance(party.address, spender, at)) < params.proposalFee) {

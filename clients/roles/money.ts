@@ -1,4 +1,4 @@
-import type { TransactionReceipt } from "ethers";
+import { formatEther, type TransactionReceipt } from "ethers";
 import type { Gradwork } from "../chain/connection.ts";
 import { send } from "../chain/transactions.ts";
 import { GradworkError } from "../model/errors.ts";
@@ -22,7 +22,7 @@ async function requireTokens({ token, wallet }: Gradwork, amount: bigint): Promi
   if (balance < amount) {
     throw new GradworkError(
       "INSUFFICIENT_TOKENS",
-      `${wallet.address} holds ${balance} wei of the token, ${amount} are needed; on a test network \`--faucet\` mints them`,
+      `${wallet.address} holds ${formatEther(balance)} tokens, ${formatEther(amount)} are needed; on a test network \`--faucet\` mints them`,
       { account: wallet.address, balance: balance.toString(), amount: amount.toString() },
     );
   }

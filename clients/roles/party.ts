@@ -47,7 +47,7 @@ export type PartyOptions = {
 };
 
 /**
- * Opens a party's folder, serves its blobs and announces where.
+ * Opens a party's folder and serves its blobs.
  * @throws {GradworkError} as `openState`, `openBlobStore` and `serveBlobs` do
  */
 export async function openParty(gradwork: Gradwork, options: PartyOptions): Promise<Party> {
@@ -57,7 +57,8 @@ export async function openParty(gradwork: Gradwork, options: PartyOptions): Prom
     const store = await openBlobStore(options.blobs ?? join(directory, "blobs"));
     const server = await serveBlobs({ store, host, port, signal });
     const endpoint = options.publicUrl ?? server.url;
-    const party: Party = {
+    observe({ kind: "serving", endpoint });
+    return {
       gradwork,
       address: gradwork.wallet.address,
       state,
@@ -68,13 +69,6 @@ export async function openParty(gradwork: Gradwork, options: PartyOptions): Prom
       observe,
       signal,
     };
-    try {
-      await announce(party);
-    } catch (error) {
-      await server.close();
-      throw error;
-    }
-    return party;
   } catch (error) {
     state.close();
     throw error;
@@ -104,6 +98,13 @@ export async function act<Args extends unknown[]>(
   return receipt;
 }
 
+/** Says on chain where the party serves blobs, unless that is what it said last. */
+export async function announce(party: Party): Promise<void> {
+  await readPeers(party);
+  if (party.peers.byAccount.get(party.address) === party.endpoint) return;
+  await act(party, 0n, party.gradwork.market.announce, [party.endpoint]);
+}
+
 /** A blob from the party's store, or from `first` or any endpoint that was announced; served on from then. */
 export async function obtain(party: Party, reference: BlobReference, first: string[]): Promise<Uint8Array> {
   const bytes = "byteLength" in reference ? reference.byteLength : reference.maxBytes;
@@ -118,13 +119,6 @@ export async function obtain(party: Party, reference: BlobReference, first: stri
     signal: party.signal,
     onBytes: (count) => party.observe({ kind: "fetched", bytes: count }),
   });
-}
-
-async function announce(party: Party): Promise<void> {
-  party.observe({ kind: "serving", endpoint: party.endpoint });
-  await readPeers(party);
-  if (party.peers.byAccount.get(party.address) === party.endpoint) return;
-  await act(party, 0n, party.gradwork.market.announce, [party.endpoint]);
 }
 
 async function readPeers(party: Party): Promise<void> {

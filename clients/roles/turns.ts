@@ -1,5 +1,7 @@
 import { isError } from "ethers";
+import { POLLS_A_BLOCK } from "../chain/connection.ts";
 import { named, OUTCOMES, type Phase } from "../chain/phase.ts";
+import { sleep } from "../chain/sleep.ts";
 import { nextView, type TaskTerms, type TaskView } from "../chain/taskView.ts";
 import { isRevert } from "../chain/transactions.ts";
 import { GradworkError } from "../model/errors.ts";
@@ -37,11 +39,28 @@ export async function takeTurns(
       block = view.block;
       if (await turn(view)) return;
     } catch (error) {
-      party.signal.throwIfAborted();
-      if (!isPassing(error)) throw error;
-      party.observe({ kind: "retrying", action: "turn", error });
+      await rest(party, "turn", error);
     }
   }
+}
+
+/** Does what depends on others until it is done. */
+export async function persist<T>(party: Party, action: string, work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      await rest(party, action, error);
+    }
+  }
+}
+
+/** Reports a passing fault and waits for about a block; throws any other. */
+async function rest(party: Party, action: string, error: unknown): Promise<void> {
+  party.signal.throwIfAborted();
+  if (!isPassing(error)) throw error;
+  party.observe({ kind: "retrying", action, error });
+  await sleep(party.gradwork.pollMs * POLLS_A_BLOCK, party.signal);
 }
 
 /**
@@ -51,8 +70,7 @@ export async function takeTurns(
  * @param since seconds, when the call became possible
  */
 export function isTurnOf(party: Party, view: TaskView, rank: number, since: bigint): boolean {
-  // Clients poll four times a block.
-  const blockMs = BigInt(party.gradwork.pollMs) * 4n;
+  const blockMs = BigInt(party.gradwork.pollMs * POLLS_A_BLOCK);
   return (view.timestamp - since) * 1000n >= BigInt(rank) * BLOCKS_A_RANK * blockMs;
 }
 

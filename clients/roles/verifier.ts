@@ -1,3 +1,4 @@
+import { formatEther } from "ethers";
 import { deadlines, endsAt, type Verdict } from "../chain/phase.ts";
 import { readTerms, type TaskTerms, type TaskView } from "../chain/taskView.ts";
 import { commitModel } from "../model/commitment.ts";
@@ -8,7 +9,7 @@ import type { DutyKey } from "../storage/stateStore.ts";
 import { findFullDifference, findQuantDifference } from "./difference.ts";
 import { drawEvaluation, measureLoss } from "./evaluation.ts";
 import { type CommittedModel, followHead, genesisHead, type Head, quantReference } from "./head.ts";
-import { act, obtain, type Party } from "./party.ts";
+import { act, announce, obtain, type Party } from "./party.ts";
 import {
   type AttestationStatement,
   attestationArguments,
@@ -17,7 +18,7 @@ import {
   newSalt,
 } from "./statements.ts";
 import { loadTask, type TaskDefinition } from "./taskDefinition.ts";
-import { advanceSeed, createRoundCloser, finalizeRound, takeTurns } from "./turns.ts";
+import { advanceSeed, createRoundCloser, finalizeRound, persist, takeTurns } from "./turns.ts";
 
 /** Verifiers push the seed only where the miner does not. */
 const SEED_RANK = 4;
@@ -46,10 +47,12 @@ export async function runVerifier(party: Party, options: VerifierOptions): Promi
   const { taskId } = options;
   const { gradwork } = party;
   const terms = await readTerms(gradwork, taskId);
-  const definition = await loadTask(party, taskId, options.threads);
+  const amount = await requireStake(party, terms, options.stake);
+  await announce(party);
+  const definition = await persist(party, "load the task", () => loadTask(party, taskId, options.threads));
   const verifying = { party, terms, definition };
   const closeRound = createRoundCloser(party);
-  await enrol(verifying, options.stake);
+  if (amount > 0n) await act(party, 0n, gradwork.market.enrol, [taskId, amount]);
   let head = genesisHead(definition);
   let rebuilt: Rebuilt | undefined;
 
@@ -88,20 +91,26 @@ export async function runVerifier(party: Party, options: VerifierOptions): Promi
   await work.finally(() => definition.engine.release());
 }
 
-/** @throws {GradworkError} `STAKE_TOO_SMALL` where the free stake is less than what is to be enrolled */
-async function enrol({ party, terms }: Verifying, stake: bigint | undefined): Promise<void> {
-  const { market, vault } = party.gradwork;
-  if (await market.isEnrolled(terms.taskId, party.address)) return;
-  const amount = stake ?? terms.params.verifierStake;
-  const { free } = await vault.accounts(party.address);
-  if (amount < terms.params.verifierStake || free < amount) {
-    throw new GradworkError(
-      "STAKE_TOO_SMALL",
-      `the task takes at least ${terms.params.verifierStake} wei from a verifier; to enrol: ${amount}, free in the vault: ${free}: \`gradwork stake deposit\``,
-      { least: terms.params.verifierStake.toString(), amount: amount.toString(), free: free.toString() },
-    );
-  }
-  await act(party, 0n, market.enrol, [terms.taskId, amount]);
+/**
+ * What the party has to enrol, in token wei; 0 where it is enrolled.
+ * @throws {GradworkError} `STAKE_TOO_SMALL` where it has less
+ */
+async function requireStake(
+  { gradwork, address }: Party,
+  { taskId, params }: TaskTerms,
+  stake: bigint | undefined,
+): Promise<bigint> {
+  const { market, vault } = gradwork;
+  if (await market.isEnrolled(taskId, address)) return 0n;
+  const least = params.verifierStake;
+  const amount = stake ?? least;
+  const { free } = await vault.accounts(address);
+  if (amount >= least && free >= amount) return amount;
+  throw new GradworkError(
+    "STAKE_TOO_SMALL",
+    `the task takes at least ${formatEther(least)} tokens of a verifier's stake; to enrol: ${formatEther(amount)}, free in the vault: ${formatEther(free)}: \`gradwork stake deposit\``,
+    { least: least.toString(), amount: amount.toString(), free: free.toString() },
+  );
 }
 
 /**

@@ -1,11 +1,14 @@
 import { availableParallelism } from "node:os";
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import { env, type InferenceSession, Tensor } from "onnxruntime-common";
 import { GradworkError } from "../model/errors.ts";
 import { keccak256Bytes } from "../model/keccak.ts";
 import { type TensorSpec, tensorViews } from "../model/parameters.ts";
 import { type Engine, gradientOutput, LOSS_OUTPUT, TOKENS_INPUT } from "./engine.ts";
 import { type Graph, graphError, matMulFlops } from "./graph.ts";
 import { decodeModel } from "./onnxModel.ts";
+
+/** The one that package.json pins. It is optional there: where its install script fails, all but training works. */
+const RUNTIME_VERSION = env.versions.common;
 
 /** An ONNX model and the keccak-256 that the task's manifest gives for it. */
 export type GraphFile = { readonly bytes: Uint8Array; readonly hash: string };
@@ -83,8 +86,16 @@ function readGraph(role: string, { bytes, hash }: GraphFile, tensors: readonly T
   return graph;
 }
 
-function load(bytes: Uint8Array, threads: number): Promise<InferenceSession> {
-  return InferenceSession.create(bytes, {
+async function load(bytes: Uint8Array, threads: number): Promise<InferenceSession> {
+  const runtime = await import("onnxruntime-node").catch((error: Error) => {
+    throw new GradworkError(
+      "ENGINE_NOT_INSTALLED",
+      `ONNX Runtime does not load (${error.message}): ` +
+        `run \`npm install --ignore-scripts onnxruntime-node@${RUNTIME_VERSION}\` beside gradwork`,
+      { version: RUNTIME_VERSION },
+    );
+  });
+  return runtime.InferenceSession.create(bytes, {
     executionProviders: ["cpu"],
     graphOptimizationLevel: "all",
     intraOpNumThreads: threads,

@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { Command } from "commander";
+import { invalidOption, wholeNumber } from "../../clients/cli/values.ts";
 import { GradworkError } from "../../clients/model/errors.ts";
 
 /** @property remote another chain to run on, in place of one in this process */
@@ -46,7 +47,11 @@ export function readOptions(argv: string[], env: NodeJS.ProcessEnv): DemoOptions
   const { json, keep, rpc, privateKeyEnv } = raw;
   if (json !== undefined) requireWritable(json);
   if (keep !== undefined && existsSync(keep)) {
-    throw invalid("--keep", keep, "a folder that does not exist yet: nothing in it is to be overwritten");
+    throw invalidOption(
+      "--keep",
+      keep,
+      "a folder that does not exist yet: nothing in it is to be overwritten",
+    );
   }
   const options: DemoOptions = {
     rounds: wholeNumber("--rounds", raw.rounds, 1, MAX_ROUNDS),
@@ -55,7 +60,7 @@ export function readOptions(argv: string[], env: NodeJS.ProcessEnv): DemoOptions
     ...(keep === undefined ? {} : { keep: resolve(keep) }),
   };
   if ((rpc === undefined) !== (privateKeyEnv === undefined)) {
-    throw invalid("--rpc and --private-key-env", rpc ?? privateKeyEnv, "both, or none");
+    throw invalidOption("--rpc and --private-key-env", rpc ?? privateKeyEnv, "both, or none");
   }
   if (rpc === undefined || privateKeyEnv === undefined) return options;
   const privateKey = env[privateKeyEnv];
@@ -67,24 +72,12 @@ export function readOptions(argv: string[], env: NodeJS.ProcessEnv): DemoOptions
   return { ...options, remote: { rpc, privateKeyEnv, privateKey } };
 }
 
-function wholeNumber(option: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < least || value > most) {
-    throw invalid(option, text, `a whole number from ${least} to ${most}`);
-  }
-  return value;
-}
-
 function requireWritable(file: string): void {
   const folder = dirname(resolve(file));
   try {
     mkdirSync(folder, { recursive: true });
     accessSync(folder, constants.W_OK);
   } catch (error) {
-    throw invalid("--json", file, `a file that can be written (${(error as Error).message})`);
+    throw invalidOption("--json", file, `a file that can be written (${(error as Error).message})`);
   }
-}
-
-function invalid(option: string, given: unknown, expected: string): GradworkError {
-  return new GradworkError("INVALID_OPTION", `${option} takes ${expected}, got ${given}`, { option, given });
 }

@@ -40,7 +40,6 @@ describe("command-line options", () => {
       expect(rest).to.deep.equal({
         rpc: "http://127.0.0.1:8545",
         deploymentFile: "gradwork.json",
-        journal: "gradwork.json.journal",
         depth: 2,
       });
     });
@@ -75,13 +74,13 @@ describe("command-line options", () => {
   describe("of task create", () => {
     const prepare = (line: string) => prepareTaskCreate(read(defineTaskCreate, `--blobs b ${line}`), env);
 
-    it("default to sequences of the model's length and the endpoint of a local miner", () => {
+    it("default to sequences that give the model a token at each position and the endpoint of a local miner", () => {
       const { wallet: _, ...options } = prepare("");
       expect(options).to.deep.equal({
         blobs: "b",
-        sequenceLength: DEFAULT_MODEL.max_position_embeddings,
-        evaluation: { sequences: 32, precision: "mxfp4" },
-        evaluationShare: 0.1,
+        sequenceLength: DEFAULT_MODEL.max_position_embeddings + 1,
+        evaluation: { sequences: 48, precision: "mxfp4" },
+        evaluationShare: 0.05,
         seed: 1,
         location: "http://127.0.0.1:8645",
         rpc: "http://127.0.0.1:8545",

@@ -1,7 +1,9 @@
 import { expect } from "chai";
+import { sleep } from "../../clients/chain/sleep.ts";
 import { runMiner } from "../../clients/roles/miner.ts";
 import { runVerifier } from "../../clients/roles/verifier.ts";
 import {
+  BLOCK_MS,
   finality,
   type Joined,
   openStage,
@@ -39,6 +41,7 @@ describe("a verifier that joins at the second round, with the task's creator off
 
     late = await stage.join("late", { tokens: stake, stake });
     const catchingUp = runVerifier(late, { taskId, threads: 1 });
+    while (!(await late.gradwork.market.isEnrolled(taskId, late.address))) await sleep(BLOCK_MS, late.signal);
     const again = runMiner(miner, { taskId, training: SMALL_TRAINING, rounds: 1 });
     await finality(late, 2n, catchingUp);
     await finality(early, 2n, verifying);

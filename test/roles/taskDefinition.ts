@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { GradworkError } from "../../clients/model/errors.ts";
 import { decodeManifest, encodeManifest } from "../../clients/model/manifest.ts";
 import { type PreparedTask, prepareTask, registerTask } from "../../clients/roles/createTask.ts";
+import { announce } from "../../clients/roles/party.ts";
 import { loadTask } from "../../clients/roles/taskDefinition.ts";
 import { type Joined, openStage, SMALL_TASK, type Stage } from "../e2e/support/stage.ts";
 
@@ -19,6 +20,7 @@ describe("a task's definition", function () {
     stage = await openStage();
     owner = await stage.join("owner", { tokens: 0n, stake: 0n });
     reader = await stage.join("reader", { tokens: 0n, stake: 0n });
+    await announce(owner);
     prepared = await prepareTask(owner.store, SMALL_TASK);
   });
 

@@ -1,49 +1,25 @@
-import { accessSync, constants, existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
 import type { EIP1193Provider } from "@nomicfoundation/ignition-core";
-import { deployGradwork, walletProvider } from "../../../deploy/deployGradwork.ts";
+import { deployToFile, requireNewFile, walletProvider } from "../../../deploy/deployGradwork.ts";
 import { connectChain } from "../../chain/connection.ts";
-import { writeDeployment } from "../../chain/deployment.ts";
-import { GradworkError } from "../../model/errors.ts";
 import { requireCurrency } from "../chain.ts";
+import type { SenderOptions } from "../chainOptions.ts";
 import { formatRows } from "../formats.ts";
 import type { Session } from "../session.ts";
 import { during, type Terminal } from "../terminal.ts";
-import type { DeployOptions } from "./options.ts";
 
-/** @throws {GradworkError} `DEPLOYMENT_EXISTS`, `DEPLOYMENT_UNWRITABLE`, and as `deployGradwork` does */
-export async function handleDeploy(options: DeployOptions, session: Session): Promise<void> {
-  const { rpc, wallet, depth, deploymentFile, journal } = options;
+/** @throws {GradworkError} as `deployToFile` does */
+export async function handleDeploy(options: SenderOptions, session: Session): Promise<void> {
+  const { rpc, wallet, depth, deploymentFile } = options;
   const { output, progress, signal } = session;
   requireNewFile(deploymentFile);
   const chain = await connectChain(rpc, wallet, depth);
   await requireCurrency(chain);
   const provider = watched(walletProvider(chain), progress, signal);
   const deployment = await during(progress, `deploying to chain ${chain.chainId}`, () =>
-    deployGradwork(provider, { journal, confirmations: depth, pollMs: chain.pollMs }),
+    deployToFile(provider, deploymentFile, { confirmations: depth, pollMs: chain.pollMs }),
   );
-  writeDeployment(deploymentFile, deployment);
-  await rm(journal, { recursive: true, force: true });
   output.say(`deployed to chain ${chain.chainId}, addresses in ${deploymentFile}`);
   for (const line of formatRows(Object.entries(deployment.contracts))) output.say(line);
-}
-
-function requireNewFile(file: string): void {
-  if (existsSync(file)) {
-    throw new GradworkError(
-      "DEPLOYMENT_EXISTS",
-      `${file} holds a deployment already, and is not overwritten: name another file with --deployment`,
-      { file },
-    );
-  }
-  try {
-    accessSync(dirname(resolve(file)), constants.W_OK);
-  } catch (error) {
-    throw new GradworkError("DEPLOYMENT_UNWRITABLE", `cannot write ${file}: ${(error as Error).message}`, {
-      file,
-    });
-  }
 }
 
 /** Says what is sent, and refuses more once the signal aborts: Ignition takes no signal. */

@@ -6,9 +6,6 @@ import {
   type SenderOptions,
 } from "../chainOptions.ts";
 
-/** @property journal folder in which a deployment that was cut short is found again */
-export type DeployOptions = SenderOptions & { journal: string };
-
 const HELP = `
 Writes the addresses to the --deployment file, which must not exist yet. Cut short, the same
 command goes on where it stopped.
@@ -26,7 +23,6 @@ export function defineDeploy(parent: Command): Command {
 }
 
 /** @throws {GradworkError} as `prepareSender` does */
-export function prepareDeploy(raw: RawSenderOptions, env: NodeJS.ProcessEnv): DeployOptions {
-  const sender = prepareSender(raw, env);
-  return { ...sender, journal: `${sender.deploymentFile}.journal` };
+export function prepareDeploy(raw: RawSenderOptions, env: NodeJS.ProcessEnv): SenderOptions {
+  return prepareSender(raw, env);
 }

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { DEFAULT_MODEL } from "../../roles/defaults.ts";
+import { DEFAULT_DATA } from "../../roles/defaults.ts";
 import { parseEndpoint } from "../../storage/blobFetch.ts";
 import {
   addSenderOptions,
@@ -11,9 +11,6 @@ import { DEFAULT_MINER_PORT } from "../partyOptions.ts";
 import { invalidOption, oneOf, positiveNumber, wholeNumber } from "../values.ts";
 
 const PRECISIONS = ["mxfp4", "float32"] as const;
-/** Verifying then takes a few percent of the work that the default training takes. */
-const DEFAULT_EVALUATION_SEQUENCES = 32;
-const DEFAULT_EVALUATION_SHARE = 0.1;
 const MIN_SEQUENCE_TOKENS = 32;
 const MAX_SEQUENCE_TOKENS = 2 ** 20;
 const MAX_EVALUATION_SEQUENCES = 2 ** 20;
@@ -67,22 +64,22 @@ export function defineTaskCreate(parent: Command): Command {
     .option("--text <file>", "text to train on, in UTF-8 (default: Moby Dick)")
     .option("--model <file>", "JSON with fields of the model's configuration")
     .option("--params <file>", "JSON with the task's parameters")
-    .option(
-      "--sequence-length <tokens>",
-      "tokens in a sequence",
-      String(DEFAULT_MODEL.max_position_embeddings),
-    )
+    .option("--sequence-length <tokens>", "tokens in a sequence", String(DEFAULT_DATA.sequenceLength))
     .option(
       "--evaluation-sequences <n>",
       "sequences that a round's losses are measured on",
-      String(DEFAULT_EVALUATION_SEQUENCES),
+      String(DEFAULT_DATA.evaluation.sequences),
     )
     .option(
       "--evaluation-share <x>",
       "share of the text, from its end, that is kept for them",
-      String(DEFAULT_EVALUATION_SHARE),
+      String(DEFAULT_DATA.evaluationShare),
     )
-    .option("--precision <name>", "of the model that is measured: mxfp4 or float32", "mxfp4")
+    .option(
+      "--precision <name>",
+      "of the model that is measured: mxfp4 or float32",
+      DEFAULT_DATA.evaluation.precision,
+    )
     .option("--seed <n>", "of the initial model", "1")
     .option("--endpoint <url>", "where the blobs will be served", `http://127.0.0.1:${DEFAULT_MINER_PORT}`);
   return addSenderOptions(command).addHelpText("after", HELP);
