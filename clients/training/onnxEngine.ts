@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { env, type InferenceSession, Tensor } from "onnxruntime-common";
+import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { GradworkError } from "../model/errors.ts";
 import { keccak256Bytes } from "../model/keccak.ts";
 import { type TensorSpec, tensorViews } from "../model/parameters.ts";
@@ -7,8 +7,7 @@ import { type Engine, gradientOutput, LOSS_OUTPUT, TOKENS_INPUT } from "./engine
 import { type Graph, graphError, matMulFlops } from "./graph.ts";
 import { decodeModel } from "./onnxModel.ts";
 
-/** The one that package.json pins. It is optional there: where its install script fails, all but training works. */
-const RUNTIME_VERSION = env.versions.common;
+type Runtime = typeof import("onnxruntime-node");
 
 /** An ONNX model and the keccak-256 that the task's manifest gives for it. */
 export type GraphFile = { readonly bytes: Uint8Array; readonly hash: string };
@@ -33,27 +32,31 @@ export function createOnnxEngine(options: OnnxEngineOptions): Engine {
   if (sequenceLength === undefined) throw graphError(`the loss graph has no input "${TOKENS_INPUT}"`);
 
   const sessions = new Map<GraphFile, Promise<InferenceSession>>();
-  const session = (file: GraphFile) => {
-    const loaded = sessions.get(file) ?? load(file.bytes, options.threads ?? availableParallelism());
+  const session = (runtime: Runtime, file: GraphFile) => {
+    const loaded = sessions.get(file) ?? load(runtime, file.bytes, options.threads ?? availableParallelism());
     sessions.set(file, loaded);
     return loaded;
   };
-  const feeds = (parameters: Float32Array, tokens: Uint32Array) => ({
-    ...tensorsOver(parameters, options.tensors, (name) => name),
-    [TOKENS_INPUT]: tokensTensor(tokens, sequenceLength),
+  const feeds = (runtime: Runtime, parameters: Float32Array, tokens: Uint32Array) => ({
+    ...tensorsOver(runtime, parameters, options.tensors, (name) => name),
+    [TOKENS_INPUT]: tokensTensor(runtime, tokens, sequenceLength),
   });
 
   return {
     sequenceLength,
     async tokenLosses(parameters, tokens) {
-      const results = await (await session(options.loss)).run(feeds(parameters, tokens), [LOSS_OUTPUT]);
+      const runtime = await loadRuntime();
+      const inputs = feeds(runtime, parameters, tokens);
+      const results = await (await session(runtime, options.loss)).run(inputs, [LOSS_OUTPUT]);
       return results[LOSS_OUTPUT]!.data as Float32Array;
     },
     async gradient(parameters, tokens, out) {
+      const runtime = await loadRuntime();
       const meanLoss = new Float32Array(1);
-      await (await session(options.gradient)).run(feeds(parameters, tokens), {
-        ...tensorsOver(out, options.tensors, gradientOutput),
-        [LOSS_OUTPUT]: new Tensor("float32", meanLoss, []),
+      const inputs = feeds(runtime, parameters, tokens);
+      await (await session(runtime, options.gradient)).run(inputs, {
+        ...tensorsOver(runtime, out, options.tensors, gradientOutput),
+        [LOSS_OUTPUT]: new runtime.Tensor("float32", meanLoss, []),
       });
       return meanLoss[0]!;
     },
@@ -86,15 +89,19 @@ function readGraph(role: string, { bytes, hash }: GraphFile, tensors: readonly T
   return graph;
 }
 
-async function load(bytes: Uint8Array, threads: number): Promise<InferenceSession> {
-  const runtime = await import("onnxruntime-node").catch((error: Error) => {
+/** Loaded when needed: it is an optional dependency, and where it could not be installed all but training works. */
+async function loadRuntime(): Promise<Runtime> {
+  try {
+    return await import("onnxruntime-node");
+  } catch (error) {
     throw new GradworkError(
       "ENGINE_NOT_INSTALLED",
-      `ONNX Runtime does not load (${error.message}): ` +
-        `run \`npm install --ignore-scripts onnxruntime-node@${RUNTIME_VERSION}\` beside gradwork`,
-      { version: RUNTIME_VERSION },
+      `ONNX Runtime does not load (${(error as Error).message}); install gradwork again with npm's --ignore-scripts`,
     );
-  });
+  }
+}
+
+function load(runtime: Runtime, bytes: Uint8Array, threads: number): Promise<InferenceSession> {
   return runtime.InferenceSession.create(bytes, {
     executionProviders: ["cpu"],
     graphOptimizationLevel: "all",
@@ -103,14 +110,19 @@ async function load(bytes: Uint8Array, threads: number): Promise<InferenceSessio
 }
 
 /** Tensors that read and write the flat vector itself. */
-function tensorsOver(vector: Float32Array, table: readonly TensorSpec[], nameOf: (tensor: string) => string) {
+function tensorsOver(
+  runtime: Runtime,
+  vector: Float32Array,
+  table: readonly TensorSpec[],
+  nameOf: (tensor: string) => string,
+) {
   const views = tensorViews(vector, table);
   return Object.fromEntries(
-    table.map(({ name, shape }) => [nameOf(name), new Tensor("float32", views.get(name)!, shape)]),
+    table.map(({ name, shape }) => [nameOf(name), new runtime.Tensor("float32", views.get(name)!, shape)]),
   );
 }
 
-function tokensTensor(tokens: Uint32Array, sequenceLength: number): Tensor {
+function tokensTensor(runtime: Runtime, tokens: Uint32Array, sequenceLength: number): Tensor {
   const sequences = tokens.length / sequenceLength;
   if (!Number.isInteger(sequences) || sequences === 0) {
     throw new GradworkError(
@@ -120,5 +132,5 @@ function tokensTensor(tokens: Uint32Array, sequenceLength: number): Tensor {
     );
   }
   const signed = new Int32Array(tokens.buffer, tokens.byteOffset, tokens.length);
-  return new Tensor("int32", signed, [sequences, sequenceLength]);
+  return new runtime.Tensor("int32", signed, [sequences, sequenceLength]);
 }
