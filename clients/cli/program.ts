@@ -20,7 +20,7 @@ Four terminals and a chain:
   gradwork deploy
   gradwork task create --blobs blobs
   gradwork task fund 0 --amount 1300 --faucet
-  gradwork stake deposit --amount 1500 --faucet
+  gradwork stake deposit --amount 2000 --faucet
   gradwork miner run --task 0 --state miner --blobs blobs
   gradwork verifier run --task 0 --state verifier
 `;

@@ -184,12 +184,12 @@ contract TrainingMarketTest {
         if (phase == ITrainingMarket.Phase.Closed) _startTask();
         else if (phase == ITrainingMarket.Phase.Idle) _propose();
         else if (phase == ITrainingMarket.Phase.Opening && choice != 0) _open();
-        else if (phase == ITrainingMarket.Phase.Seeding && choice != 0) _seed();
+        else if (phase == ITrainingMarket.Phase.Seeding && (choice != 0 || _below(3) != 0)) _seed();
         else if (phase == ITrainingMarket.Phase.LeafChecking && choice != 0) _checkLeaves();
         else if (phase == ITrainingMarket.Phase.Committing && choice > 2) _commit();
         else if (phase == ITrainingMarket.Phase.Revealing && choice > 1) _reveal();
         else if (phase == ITrainingMarket.Phase.Ended) _finalize();
-        else _pass(_below(24) == 0 ? 1 days : 60);
+        else _pass(phase == ITrainingMarket.Phase.Seeding || _below(24) == 0 ? 1 days : 60);
     }
 
     function _propose() internal {
