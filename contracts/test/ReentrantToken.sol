@@ -21,6 +21,7 @@ contract ReentrantToken is TestToken {
 
     /// @notice Makes a call as this contract.
     function act(address callee, bytes calldata data) external {
+        // solhint-disable-next-line avoid-low-level-calls
         (bool succeeded, bytes memory answer) = callee.call(data);
         if (succeeded) return;
         assembly ("memory-safe") {
@@ -33,6 +34,7 @@ contract ReentrantToken is TestToken {
         if (target == address(0)) return;
         address callee = target;
         target = address(0);
+        // solhint-disable-next-line avoid-low-level-calls
         (bool succeeded, bytes memory answer) = callee.call(callback);
         emit CalledBack(succeeded, answer);
     }

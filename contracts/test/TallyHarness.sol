@@ -15,10 +15,10 @@ contract TallyHarness {
         uint256 tolerance;
     }
 
-    function count(Case[] memory cases) external pure returns (Tally.Result[] memory results) {
+    function count(Case[] calldata cases) external pure returns (Tally.Result[] memory results) {
         results = new Tally.Result[](cases.length);
         for (uint256 i = 0; i < cases.length; ++i) {
-            Case memory each = cases[i];
+            Case calldata each = cases[i];
             results[i] = Tally.count(
                 each.attesters,
                 each.attestations,

@@ -7,12 +7,11 @@ import {TestToken} from "../../contracts/TestToken.sol";
 import {TrainingMarket} from "../../contracts/TrainingMarket.sol";
 import {ILeafChecker} from "../../contracts/interfaces/ILeafChecker.sol";
 import {IRandomness} from "../../contracts/interfaces/IRandomness.sol";
-import {IStakeVault} from "../../contracts/interfaces/IStakeVault.sol";
 import {ITrainingMarket, TaskId} from "../../contracts/interfaces/ITrainingMarket.sol";
 import {BlockHashRandomness} from "../../contracts/randomness/BlockHashRandomness.sol";
 
 /// @dev The test runner's own calls, as far as they are used here.
-interface Vm {
+interface IVm {
     function prank(address sender) external;
 
     function warp(uint256 timestamp) external;
@@ -23,7 +22,7 @@ interface Vm {
 /// @notice Random play of all parties over several tasks: what the contracts hold is at all times what they owe, and
 /// in the end everybody can take out everything.
 contract TrainingMarketTest {
-    Vm internal constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+    IVm internal constant VM = IVm(address(uint160(uint256(keccak256("hevm cheat code")))));
 
     address internal constant BURN_ADDRESS = 0x000000000000000000000000000000000000dEaD;
 

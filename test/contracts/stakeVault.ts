@@ -22,13 +22,9 @@ type Setting = {
 };
 
 async function deployVault(): Promise<Setting> {
-  const [deployer, market, otherMarket, alice, bob] = (await ethers.getSigners()) as [
-    HardhatEthersSigner,
-    HardhatEthersSigner,
-    HardhatEthersSigner,
-    HardhatEthersSigner,
-    HardhatEthersSigner,
-  ];
+  const signers = await ethers.getSigners();
+  const [deployer, market, otherMarket] = [signers[0]!, signers[1]!, signers[2]!];
+  const [alice, bob] = [signers[3]!, signers[4]!];
   const token = await ethers.deployContract("TestToken");
   const vault = await ethers.deployContract("StakeVault", [token, WEEK]);
   await vault.fixProtocols([market, otherMarket]);

@@ -396,6 +396,22 @@ describe("TrainingMarket, outcomes to the wei", () => {
       expect(await outcomeOf(less)).to.equal("Void");
     });
 
+    it("and counts neither stake that came nor stake that left since the proposal window", async () => {
+      const half = await withStakes(parseEther("300"), parseEther("300"), 5_000n);
+      await startRound(half, "Committing");
+      await half.market.connect(half.rival).enrol(half.taskId, parseEther("1000"));
+      await attest(half, [BETTER]);
+      await finalize(half);
+      expect(await outcomeOf(half)).to.equal("Confirmed");
+
+      const less = await withStakes(parseEther("300"), parseEther("300") + 1n, 5_000n);
+      await startRound(less, "Committing");
+      await less.market.connect(less.verifiers[1]).disenrol(less.taskId);
+      await attest(less, [BETTER]);
+      await finalize(less);
+      expect(await outcomeOf(less)).to.equal("Void");
+    });
+
     it("counts commitments, revealed or not", async () => {
       const all = await withStakes(parseEther("300"), parseEther("300"), 10_000n);
       await playRound(all, [BETTER, silent(BETTER)]);

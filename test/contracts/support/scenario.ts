@@ -93,7 +93,7 @@ export const SMALL = commitTransition(SMALL_VECTORS);
 
 /* SETTING UP */
 
-/** What Ignition asks of the chain, with a second between its transactions, so that all that follows is the same in every run. */
+/** The chain for Ignition, with a second between transactions, so that all that follows is the same in every run. */
 const tickingProvider: EIP1193Provider = {
   async request(request) {
     if (request.method === "eth_sendTransaction") await tick();
@@ -108,16 +108,8 @@ export async function deployScenario(): Promise<Scenario> {
 /** Binds the contracts of a deployment and funds the parties. */
 export async function openScenario(deployment: Deployment): Promise<Scenario> {
   const { contracts } = deployment;
-  const [deployer, owner, miner, rival, a, b, c, stranger] = (await ethers.getSigners()) as [
-    HardhatEthersSigner,
-    HardhatEthersSigner,
-    HardhatEthersSigner,
-    HardhatEthersSigner,
-    HardhatEthersSigner,
-    HardhatEthersSigner,
-    HardhatEthersSigner,
-    HardhatEthersSigner,
-  ];
+  const signers = await ethers.getSigners();
+  const verifiers: Scenario["verifiers"] = [signers[4]!, signers[5]!, signers[6]!];
   const scenario: Scenario = {
     deployment,
     token: await ethers.getContractAt("TestToken", contracts.TestToken),
@@ -125,14 +117,15 @@ export async function openScenario(deployment: Deployment): Promise<Scenario> {
     randomness: await ethers.getContractAt("BlockHashRandomness", contracts.BlockHashRandomness),
     leafChecker: await ethers.getContractAt("LeafChecker", contracts.LeafChecker),
     market: await ethers.getContractAt("TrainingMarket", contracts.TrainingMarket),
-    deployer,
-    owner,
-    miner,
-    rival,
-    verifiers: [a, b, c],
-    stranger,
+    deployer: signers[0]!,
+    owner: signers[1]!,
+    miner: signers[2]!,
+    rival: signers[3]!,
+    verifiers,
+    stranger: signers[7]!,
   };
-  for (const party of [owner, miner, rival, a, b, c]) await fundParty(scenario, party);
+  const { owner, miner, rival } = scenario;
+  for (const party of [owner, miner, rival, ...verifiers]) await fundParty(scenario, party);
   return scenario;
 }
 
@@ -306,23 +299,13 @@ export async function recordSeed(task: Task): Promise<ContractTransactionRespons
 }
 
 /** Openings of the leaves that the round's seed draws, and their indices. */
-export async function drawnOpenings(
-  task: Task,
-  transition = task.transition,
-): Promise<{ indices: number[]; openings: Opening[] }> {
-  const { round: number } = await task.market.task(task.taskId);
+export async function drawnOpenings(task: Task): Promise<{ indices: number[]; openings: Opening[] }> {
+  const { taskId, transition, params } = task;
+  const { round: number } = await task.market.task(taskId);
   const { seed } = await currentRound(task);
   expect(seed).not.to.equal(ZeroHash);
-  const { leafCount } = transition;
-  const indices = drawIndices(
-    seed,
-    "LEAF",
-    task.taskId,
-    number,
-    0n,
-    Number(task.params.leafChecks),
-    leafCount,
-  );
+  const count = Number(params.leafChecks);
+  const indices = drawIndices(seed, "LEAF", taskId, number, 0n, count, transition.leafCount);
   return { indices, openings: indices.map((index) => transition.opening(index)) };
 }
 
@@ -357,7 +340,7 @@ export async function finalize(task: Task): Promise<ContractTransactionResponse>
 }
 
 /** Phases that a round passes through when everyone does its part. */
-export const ROUND_PHASES = PHASES.slice(1, -1);
+const ROUND_PHASES = PHASES.slice(1, -1);
 
 /**
  * Starts a round and plays it to the first second of a phase.
@@ -383,9 +366,7 @@ export async function startRound(
     await task.market.requestSeed(task.taskId);
     await recordSeed(task);
   }
-  if (reached("Committing")) {
-    await checkLeaves(task);
-  }
+  if (reached("Committing")) await checkLeaves(task);
   if (reached("Revealing")) {
     for (const { verifier, vote } of voters) await commitAttestation(task, verifier, vote);
     await passTo((await ends(task)).commitEndsAt);
