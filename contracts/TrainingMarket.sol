@@ -464,13 +464,15 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
     }
 
     /// @dev No committee worked: reserved rewards and the fee go to the task, the bond back to its miner or half of it
-    /// to the task and half burned.
+    /// to the task and half burned. From a head that was never a model the fee goes back too.
     function _endUntallied(TaskId taskId, uint64 number, Round storage round_, Outcome outcome) internal {
         TaskParams storage params_ = taskParams[taskId];
         Task storage task_ = tasks[taskId];
         _setFinal(round_, outcome);
         emit RoundFinalized(taskId, number, outcome, 0, 0, 0);
-        uint256 returned = uint256(params_.minerReward) + params_.verifierReward + params_.proposalFee;
+        uint256 returned = uint256(params_.minerReward) + params_.verifierReward;
+        if (outcome == Outcome.PoisonedHead) _earn(taskId, round_.miner, params_.proposalFee);
+        else returned += params_.proposalFee;
         if (outcome == Outcome.Unseeded || outcome == Outcome.PoisonedHead) {
             STAKE_VAULT.unlock(round_.miner, round_.bond);
         } else {

@@ -10,6 +10,9 @@ import { explain } from "../clients/chain/transactions.ts";
 import { GradworkError } from "../clients/model/errors.ts";
 import { gradworkModule } from "./gradwork.ts";
 
+/** A little more than all transactions take. */
+const DEPLOYMENT_GAS = 12_000_000n;
+
 const artifactResolver: ArtifactResolver = {
   loadArtifact: async (name) => loadArtifact(name as ContractName),
   // Only the verification of sources on explorers asks for it.
@@ -37,9 +40,27 @@ export function walletProvider({ provider, wallet }: Chain): EIP1193Provider {
 }
 
 /**
+ * Refuses to begin what the account can't pay for to the end.
+ * @throws {GradworkError} `UNFUNDED_ACCOUNT`
+ */
+async function requireGasMoney(provider: EIP1193Provider, sender: string): Promise<void> {
+  const [balance, gasPrice] = await Promise.all([
+    provider.request({ method: "eth_getBalance", params: [sender, "latest"] }),
+    provider.request({ method: "eth_gasPrice", params: [] }),
+  ]);
+  const needed = DEPLOYMENT_GAS * BigInt(gasPrice);
+  if (BigInt(balance) > 0n && BigInt(balance) >= needed) return;
+  throw new GradworkError(
+    "UNFUNDED_ACCOUNT",
+    `${sender} holds ${BigInt(balance)} wei, the deployment takes about ${needed} for gas: send it some of the chain's currency`,
+    { account: sender, balance: BigInt(balance).toString(), needed: needed.toString() },
+  );
+}
+
+/**
  * Deploys all contracts with Hardhat Ignition.
  * @param journal folder in which Ignition records its steps; a deployment that was cut short goes on from there
- * @throws {GradworkError} `DEPLOYMENT_FAILED`
+ * @throws {GradworkError} `UNFUNDED_ACCOUNT`, `DEPLOYMENT_FAILED`, `DEPLOYMENT_NOT_RESUMABLE`
  */
 export async function deployGradwork(
   provider: EIP1193Provider,
@@ -54,14 +75,8 @@ export async function deployGradwork(
   if (sender === undefined) {
     throw new GradworkError("DEPLOYMENT_FAILED", "the network has no account to deploy from");
   }
-  if (BigInt(await provider.request({ method: "eth_getBalance", params: [sender, "latest"] })) === 0n) {
-    throw new GradworkError(
-      "UNFUNDED_ACCOUNT",
-      `${sender} cannot pay for the gas of the deployment: send it some of the chain's currency`,
-      { account: sender },
-    );
-  }
-  const result = await deploy({
+  await requireGasMoney(provider, sender);
+  const deployment = deploy({
     provider,
     artifactResolver,
     ignitionModule: gradworkModule,
@@ -73,6 +88,15 @@ export async function deployGradwork(
       blockPollingInterval: options.pollMs,
       retryInterval: options.pollMs,
     },
+  });
+  const result = await deployment.catch((error: Error) => {
+    // Ignition's own word for a journal that it can't go on from; its remedies are commands that nobody has here.
+    if (!/^HHE104\d\d/.test(error.message)) throw error;
+    throw new GradworkError(
+      "DEPLOYMENT_NOT_RESUMABLE",
+      `the deployment that was cut short can't go on: remove ${options.journal} to deploy anew`,
+      { journal: options.journal, reason: error.message },
+    );
   });
   if (result.type !== "SUCCESSFUL_DEPLOYMENT") {
     const { type, ...rest } = result;

@@ -1,4 +1,5 @@
 import { formatEther } from "ethers";
+import { queryEvents } from "../chain/events.ts";
 import { deadlines, endsAt, type Verdict } from "../chain/phase.ts";
 import { readTerms, type TaskTerms, type TaskView } from "../chain/taskView.ts";
 import { commitModel } from "../model/commitment.ts";
@@ -118,7 +119,7 @@ async function requireStake(
  * until the time to commit runs out.
  */
 async function rebuild(
-  { party }: Verifying,
+  { party, terms }: Verifying,
   view: TaskView,
   head: Head,
   last: Rebuilt | undefined,
@@ -135,7 +136,7 @@ async function rebuild(
   const reference = quantReference(proposal.updateRoot, head.parameters.length);
   let update: Uint8Array;
   try {
-    update = await obtain(party, reference, []);
+    update = await obtain(party, reference, await readLocation(party, terms.taskId, view, head));
   } catch (error) {
     if (!(error instanceof GradworkError) || error.code !== "BLOB_UNAVAILABLE") throw error;
     party.observe({ kind: "retrying", action: "fetch the update", error });
@@ -158,6 +159,21 @@ async function rebuild(
     return refuse("quantized root differs", await findQuantDifference(party, model, proposal.quantRoot));
   }
   return { round, seconds: seconds(), verdict: "Positive", model };
+}
+
+/** Where the round's miner said that it serves its proposal. */
+async function readLocation(party: Party, taskId: bigint, view: TaskView, head: Head): Promise<string[]> {
+  const { market } = party.gradwork;
+  const topics = [taskId, view.number];
+  const opened = await queryEvents(
+    market,
+    "ProposalOpened",
+    topics,
+    head.nextBlock,
+    view.block,
+    party.signal,
+  );
+  return opened.map(({ args }) => args.location);
 }
 
 function dutyOf({ party, definition }: Verifying, round: bigint): DutyKey {

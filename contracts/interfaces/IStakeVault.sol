@@ -5,7 +5,7 @@ pragma solidity 0.8.37;
 /// @notice Holds every party's stake in one ERC-20. Stake is free, locked (a miner's bond), pooled (a verifier's
 /// enrolment, checkpointed by time) or on its way out; all of it but the free part can be slashed.
 /// @dev Assumptions about the token: no fee on transfer, no rebasing, fewer than 2^96 units in all. It may call
-/// back: every entry point is guarded against reentrancy.
+/// back: every entry point that moves tokens is guarded against reentrancy.
 interface IStakeVault {
     /// @param free may be locked, pooled or withdrawn
     /// @param locked bonds held by protocol contracts

@@ -4,7 +4,8 @@ pragma solidity 0.8.37;
 import {ITrainingMarket} from "../interfaces/ITrainingMarket.sol";
 
 /// @title RoundClock
-/// @notice When a round's windows end. Each window begins where the one before it ends; an end is no longer inside.
+/// @notice When a round's windows end. Each begins where the one before it ends, but for the commit window, which begins
+/// when the leaves are checked; an end is no longer inside.
 ///
 ///     proposal | opening | seeding | leaf check | commit | reveal | dispute |
 ///              ^ proposalEndsAt    ^ seededAt                               ^ ended

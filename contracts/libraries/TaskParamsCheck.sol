@@ -12,6 +12,9 @@ library TaskParamsCheck {
     /// under 7 million gas (EIP-7825: at most 2^24).
     uint256 internal constant MAX_LEAF_CHECKS = 16;
 
+    /// @dev Time to finalize a round before stake that was read for it can leave.
+    uint256 internal constant FINALIZING_SECONDS = 1 hours;
+
     uint256 internal constant BPS = 10_000;
 
     /// @dev A vote alone costs a miner at most a tenth of its bond.
@@ -46,7 +49,12 @@ library TaskParamsCheck {
                 params.commitSeconds +
                 params.revealSeconds +
                 params.disputeSeconds;
-        _inRange("longestRoundSeconds", longestRoundSeconds, 0, withdrawalDelaySeconds - 1);
+        _inRange(
+            "longestRoundSeconds",
+            longestRoundSeconds + FINALIZING_SECONDS,
+            0,
+            withdrawalDelaySeconds - 1
+        );
 
         _inRange("leafChecks", params.leafChecks, 1, MAX_LEAF_CHECKS);
         _inRange("quorumBps", params.quorumBps, 1, BPS);
@@ -57,7 +65,7 @@ library TaskParamsCheck {
         _inRange("minerBond", params.minerBond, 1, type(uint96).max);
         // A round reserves both rewards at once.
         _inRange("minerReward", params.minerReward, 0, type(uint96).max - params.verifierReward);
-        // Silence must cost more than the most that a duty can pay.
+        // Silence must cost more than a duty's reward, even undivided.
         uint256 dutyReward = uint256(params.verifierReward) + params.proposalFee;
         _inRange("missedRevealPenalty", params.missedRevealPenalty, dutyReward + 1, type(uint96).max);
         // Nor may it be a cheaper way out once others' reveals show how a round will end.

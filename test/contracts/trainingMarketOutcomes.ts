@@ -484,7 +484,7 @@ describe("TrainingMarket, outcomes to the wei", () => {
       await checkLeaves(poisoned);
       expect(await outcomeOf(poisoned)).to.equal("PoisonedHead");
       expect(named(PHASES, await task.market.phase(poisoned.taskId))).to.equal("Closed");
-      await expectChanges(poisoned, start, { miner: -FEE, owner: ESCROW + FEE, escrow: -ESCROW });
+      await expectChanges(poisoned, start, { owner: ESCROW, escrow: -ESCROW });
       expect((await task.vault.accounts(task.miner)).free).to.equal(DEPOSIT);
     });
 

@@ -174,14 +174,16 @@ describe("TrainingMarket, tasks and parties", () => {
       const { openingSeconds, leafCheckSeconds, commitSeconds, revealSeconds } = PARAMS;
       const seeding = await market.MAX_SEEDING_SECONDS();
       const others = openingSeconds + seeding + leafCheckSeconds + commitSeconds + revealSeconds;
+      const finalizing = 3_600n;
       const register = (disputeSeconds: bigint) =>
         market.registerTask({ ...PARAMS, disputeSeconds }, SMALL.head, ZeroHash, LOCATION, MINED);
-      await expectRefused(task, () => register(WITHDRAWAL_DELAY - others), "ParameterOutOfRange", [
-        "longestRoundSeconds",
-        WITHDRAWAL_DELAY,
-        WITHDRAWAL_DELAY - 1n,
-      ]);
-      await register(WITHDRAWAL_DELAY - others - 1n);
+      await expectRefused(
+        task,
+        () => register(WITHDRAWAL_DELAY - others - finalizing),
+        "ParameterOutOfRange",
+        ["longestRoundSeconds", WITHDRAWAL_DELAY, WITHDRAWAL_DELAY - 1n],
+      );
+      await register(WITHDRAWAL_DELAY - others - finalizing - 1n);
     });
   });
 

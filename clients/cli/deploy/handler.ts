@@ -22,11 +22,14 @@ export async function handleDeploy(options: SenderOptions, session: Session): Pr
   for (const line of formatRows(Object.entries(deployment.contracts))) output.say(line);
 }
 
-/** Says what is sent, and refuses more once the signal aborts: Ignition takes no signal. */
+/**
+ * Says what is sent, and refuses more once the signal aborts: Ignition takes no signal. A transaction goes through even
+ * then, so that the journal never lacks one that may have been sent.
+ */
 function watched(provider: EIP1193Provider, progress: Terminal, signal: AbortSignal): EIP1193Provider {
   return {
     async request(call) {
-      signal.throwIfAborted();
+      if (call.method !== "eth_sendTransaction") signal.throwIfAborted();
       const result = await provider.request(call);
       if (call.method === "eth_sendTransaction") progress.say(`  transaction ${result}`);
       return result;
