@@ -14,10 +14,11 @@ export async function findFullDifference(
   party: Party,
   rebuilt: CommittedModel,
   root: string,
+  location: string[],
 ): Promise<Difference> {
   const { parameters, commitment } = rebuilt;
   const roots = { expectedRoot: commitment.fullTree.root, givenRoot: root };
-  const bytes = await obtainServed(party, fullReference(root, parameters.length));
+  const bytes = await obtainServed(party, fullReference(root, parameters.length), location);
   if (bytes === undefined) return { ...roots, leaf: "unknown: the miner does not serve the model" };
   // Bits, not values: -0 is not +0.
   const expected = parameterBytes(parameters);
@@ -40,10 +41,11 @@ export async function findQuantDifference(
   party: Party,
   rebuilt: CommittedModel,
   root: string,
+  location: string[],
 ): Promise<Difference> {
   const { quantLeaves, quantTree } = rebuilt.commitment;
   const roots = { expectedRoot: quantTree.root, givenRoot: root };
-  const given = await obtainServed(party, quantReference(root, rebuilt.parameters.length));
+  const given = await obtainServed(party, quantReference(root, rebuilt.parameters.length), location);
   if (given === undefined) return { ...roots, leaf: "unknown: the miner does not serve the model" };
   const byte = quantLeaves.findIndex((value, i) => value !== given[i]);
   const leaf = Math.floor(byte / QUANT_LEAF_BYTES);
@@ -52,9 +54,13 @@ export async function findQuantDifference(
   return { ...roots, leaf, byte: byte % QUANT_LEAF_BYTES, expected: at(quantLeaves), given: at(given) };
 }
 
-async function obtainServed(party: Party, reference: BlobReference): Promise<Uint8Array | undefined> {
+async function obtainServed(
+  party: Party,
+  reference: BlobReference,
+  location: string[],
+): Promise<Uint8Array | undefined> {
   try {
-    return await obtain(party, reference, []);
+    return await obtain(party, reference, location);
   } catch (error) {
     if (error instanceof GradworkError && error.code === "BLOB_UNAVAILABLE") return undefined;
     throw error;

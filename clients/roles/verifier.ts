@@ -133,10 +133,11 @@ async function rebuild(
     return { round, seconds: seconds(), verdict: "Negative", reason };
   };
 
+  const location = await readLocation(party, terms.taskId, view, head);
   const reference = quantReference(proposal.updateRoot, head.parameters.length);
   let update: Uint8Array;
   try {
-    update = await obtain(party, reference, await readLocation(party, terms.taskId, view, head));
+    update = await obtain(party, reference, location);
   } catch (error) {
     if (!(error instanceof GradworkError) || error.code !== "BLOB_UNAVAILABLE") throw error;
     party.observe({ kind: "retrying", action: "fetch the update", error });
@@ -153,10 +154,13 @@ async function rebuild(
   }
   const model = { parameters, commitment: commitModel(parameters) };
   if (model.commitment.fullTree.root !== proposal.fullRoot) {
-    return refuse("full root differs", await findFullDifference(party, model, proposal.fullRoot));
+    return refuse("full root differs", await findFullDifference(party, model, proposal.fullRoot, location));
   }
   if (model.commitment.quantTree.root !== proposal.quantRoot) {
-    return refuse("quantized root differs", await findQuantDifference(party, model, proposal.quantRoot));
+    return refuse(
+      "quantized root differs",
+      await findQuantDifference(party, model, proposal.quantRoot, location),
+    );
   }
   return { round, seconds: seconds(), verdict: "Positive", model };
 }

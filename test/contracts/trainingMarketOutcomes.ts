@@ -587,13 +587,14 @@ describe("TrainingMarket, outcomes to the wei", () => {
       expect(await market.claimable(verifiers[0])).to.equal(shares[0]);
     });
 
-    it("as soon as its stake was counted cannot withdraw before the longest round is over", async () => {
+    it("as soon as its stake was counted cannot withdraw before the longest round is over and an hour has passed", async () => {
       const { market, vault, verifiers } = task;
       const [leaver] = verifiers;
       const { openingSeconds, leafCheckSeconds, commitSeconds, revealSeconds } = PARAMS;
       const seedingSeconds = await market.MAX_SEEDING_SECONDS();
       const others = openingSeconds + seedingSeconds + leafCheckSeconds + commitSeconds + revealSeconds;
-      const disputeSeconds = (await vault.withdrawalDelaySeconds()) - 1n - others;
+      const finalizing = 3_600n;
+      const disputeSeconds = (await vault.withdrawalDelaySeconds()) - 1n - others - finalizing;
       const longest = await registerTask(task, { disputeSeconds });
       await enrolVerifiers(longest);
 
@@ -608,16 +609,16 @@ describe("TrainingMarket, outcomes to the wei", () => {
       await market.recordSeed(longest.taskId);
       await checkLeaves(longest);
       await attest(longest, [silent(BETTER), BETTER, BETTER]);
-      const endedAt = await now();
-      await at(endedAt + 1n);
+      const leavesAt = (await now()) + finalizing + 2n;
+      await at(leavesAt - 1n);
       await expectRefused(
         longest,
         () => vault.connect(leaver).completeWithdrawal(MINED),
         "WithdrawalNotReady",
-        [endedAt + 1n, endedAt + 2n],
+        [leavesAt - 1n, leavesAt],
         vault,
       );
-      await at(endedAt + 2n);
+      await at(leavesAt);
       await market.finalize(longest.taskId);
       expect((await vault.accounts(leaver)).withdrawing).to.equal(STAKES[0] - MISSED);
     });
