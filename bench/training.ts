@@ -1,7 +1,7 @@
 // node bench/training.ts: a training step, beside a plain matrix product in the same run.
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { keccak256Bytes } from "../clients/model/keccak.ts";
-import type { LlamaConfig } from "../clients/model/manifest.ts";
+import { DEFAULT_DATA, DEFAULT_MODEL, DEFAULT_TRAINING } from "../clients/roles/defaults.ts";
 import { adamWStep, createAdamWState } from "../clients/training/adamw.ts";
 import { Graph } from "../clients/training/graph.ts";
 import { gradientGraph, initialParameters, llamaTensors, lossGraph } from "../clients/training/llama.ts";
@@ -9,27 +9,11 @@ import { createOnnxEngine } from "../clients/training/onnxEngine.ts";
 import { encodeModel } from "../clients/training/onnxModel.ts";
 import { createRandom } from "../clients/training/random.ts";
 
-const SEQUENCE_LENGTH = 129;
-const BATCH_SIZE = 8;
+const { sequenceLength: SEQUENCE_LENGTH } = DEFAULT_DATA;
+const { batchSize: BATCH_SIZE } = DEFAULT_TRAINING;
 const WARM_UP_RUNS = 5;
 const RUNS = 20;
 const MATRIX_SIZE = 1024;
-
-const config: LlamaConfig = {
-  architectures: ["LlamaForCausalLM"],
-  model_type: "llama",
-  vocab_size: 1024,
-  hidden_size: 160,
-  intermediate_size: 576,
-  num_hidden_layers: 2,
-  num_attention_heads: 4,
-  num_key_value_heads: 2,
-  head_dim: 32,
-  max_position_embeddings: 128,
-  rms_norm_eps: 1e-5,
-  rope_theta: 10_000,
-  tie_word_embeddings: false,
-};
 
 /** Median seconds of a call. */
 async function medianSeconds(call: () => unknown): Promise<number> {
@@ -61,18 +45,18 @@ async function productFlopsPerSecond(): Promise<number> {
 }
 
 const file = (bytes: Uint8Array) => ({ bytes, hash: keccak256Bytes(bytes) });
-const tensors = llamaTensors(config);
-const parameters = initialParameters(config, 1);
+const tensors = llamaTensors(DEFAULT_MODEL);
+const parameters = initialParameters(DEFAULT_MODEL, 1);
 const gradient = new Float32Array(parameters.length);
 const state = createAdamWState(parameters.length);
 const random = createRandom(1);
 const tokens = Uint32Array.from({ length: BATCH_SIZE * SEQUENCE_LENGTH }, () =>
-  Math.floor(config.vocab_size * random()),
+  Math.floor(DEFAULT_MODEL.vocab_size * random()),
 );
 const engine = createOnnxEngine({
   tensors,
-  loss: file(lossGraph(config, { sequenceLength: SEQUENCE_LENGTH })),
-  gradient: file(gradientGraph(config, { sequenceLength: SEQUENCE_LENGTH })),
+  loss: file(lossGraph(DEFAULT_MODEL, { sequenceLength: SEQUENCE_LENGTH })),
+  gradient: file(gradientGraph(DEFAULT_MODEL, { sequenceLength: SEQUENCE_LENGTH })),
 });
 
 const product = await productFlopsPerSecond();

@@ -11,7 +11,7 @@ import { GradworkError } from "../clients/model/errors.ts";
 import { gradworkModule } from "./gradwork.ts";
 
 /** A little more than all transactions take. */
-const DEPLOYMENT_GAS = 12_000_000n;
+export const DEPLOYMENT_GAS = 12_000_000n;
 
 const artifactResolver: ArtifactResolver = {
   loadArtifact: async (name) => loadArtifact(name as ContractName),

@@ -39,6 +39,12 @@ async function main(argv: string[], signal: AbortSignal): Promise<void> {
     const { bytesServed: _, ...json } = report;
     if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(json, null, 2)}\n`);
     succeeded = true;
+    const unconfirmed = report.rounds.filter(({ confirmed }) => !confirmed).map(({ round }) => round);
+    if (unconfirmed.length > 0) {
+      throw new GradworkError("NOT_CONFIRMED", `not confirmed: round ${unconfirmed.join(", ")}`, {
+        unconfirmed,
+      });
+    }
   } finally {
     await chain?.close();
     // On another chain a failed run leaves keys that may own something.

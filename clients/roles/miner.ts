@@ -199,9 +199,9 @@ async function store({ party, definition }: Mining, candidate: Candidate, last: 
   await party.store.put(parameterBytes(parameters), { leafLength: FULL_LEAF_BYTES, sealed: true });
   await party.store.put(commitment.quantLeaves, { leafLength: QUANT_LEAF_BYTES, sealed: true });
   // Updates stay, for those who join later; models follow from them, but for the genesis.
-  if (last === undefined || last.model.commitment.fullTree.root === definition.genesisRoot) return;
-  await party.store.remove(last.model.commitment.fullTree.root);
-  await party.store.remove(last.model.commitment.quantTree.root);
+  const needed = new Set([definition.genesisRoot, commitment.fullTree.root, commitment.quantTree.root]);
+  const { fullTree, quantTree } = last?.model.commitment ?? commitment;
+  for (const { root } of [fullTree, quantTree]) if (!needed.has(root)) await party.store.remove(root);
 }
 
 /** Lets everybody fetch an opened proposal. Not before: until all are open, another could copy it. */

@@ -5,14 +5,16 @@ import { bindContracts, type Chain, connectChain, type Gradwork } from "../../cl
 import type { Deployment } from "../../clients/chain/deployment.ts";
 import { waitForReceipt } from "../../clients/chain/transactions.ts";
 import { GradworkError } from "../../clients/model/errors.ts";
+import { DEPLOYMENT_GAS } from "../../deploy/deployGradwork.ts";
 
 export type Role = "owner" | "miner" | "verifier";
 
 /** Somebody in the demo, with a key and a folder of its own. */
 export type Member = { name: string; role: Role; wallet: Wallet; directory: string };
 
-/** What each may spend on gas, in gas: several times what a run takes. */
-const GAS_ALLOWANCE = 40_000_000n;
+/** What each may spend, in gas: a little more than a miner takes, for whom a round is dearest. */
+const SETUP_GAS = 2_000_000n;
+const ROUND_GAS = 2_000_000n;
 const TRANSFER_GAS = 21_000n;
 
 /** Makes keys for everybody and writes them down, readable by their owner only, before anything is sent to them. */
@@ -34,15 +36,17 @@ export function makeCast(directory: string, verifiers: number): Member[] {
   return cast;
 }
 
-/** What `funder` must have for everybody's gas, in wei. */
-async function allowance({ provider }: Chain): Promise<bigint> {
+/** What one member may need for gas, in wei, at the present price. */
+async function allowance({ provider }: Chain, rounds: number): Promise<bigint> {
   const { maxFeePerGas, gasPrice } = await provider.getFeeData();
-  return GAS_ALLOWANCE * (maxFeePerGas ?? gasPrice ?? 0n);
+  return (SETUP_GAS + BigInt(rounds) * ROUND_GAS) * (maxFeePerGas ?? gasPrice ?? 0n);
 }
 
 /** @throws {GradworkError} `UNFUNDED_ACCOUNT` where the funder can't pay for the whole run, before it has paid anything */
-export async function requireFunds(funder: Chain, members: number): Promise<void> {
-  const needed = (await allowance(funder)) * BigInt(members + 1);
+export async function requireFunds(funder: Chain, members: number, rounds: number): Promise<void> {
+  const { maxFeePerGas, gasPrice } = await funder.provider.getFeeData();
+  const deployment = DEPLOYMENT_GAS * (maxFeePerGas ?? gasPrice ?? 0n);
+  const needed = (await allowance(funder, rounds)) * BigInt(members) + deployment;
   const balance = await funder.provider.getBalance(funder.wallet.address);
   if (balance >= needed) return;
   throw new GradworkError(
@@ -53,8 +57,13 @@ export async function requireFunds(funder: Chain, members: number): Promise<void
 }
 
 /** Sends everybody currency for gas, in consecutive transactions. */
-export async function fundCast(funder: Chain, cast: readonly Member[], signal: AbortSignal): Promise<void> {
-  const value = await allowance(funder);
+export async function fundCast(
+  funder: Chain,
+  cast: readonly Member[],
+  rounds: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const value = await allowance(funder, rounds);
   let nonce = await funder.wallet.getNonce("pending");
   const sent = [];
   for (const { wallet } of cast) {

@@ -48,7 +48,7 @@ export async function runScene(scene: Scene, display: Display, signal: AbortSign
   const { rpc, directory, task, rounds } = scene;
   const { params } = task;
   const funder = await connectChain(rpc, walletFromKey(scene.funderKey, "the funding account"), DEPTH);
-  await requireFunds(funder, scene.verifiers + 2);
+  await requireFunds(funder, scene.verifiers + 2, rounds);
   const cast = makeCast(directory, scene.verifiers);
   const ending = new AbortController();
   const scope = AbortSignal.any([signal, ending.signal]);
@@ -56,7 +56,7 @@ export async function runScene(scene: Scene, display: Display, signal: AbortSign
   const roles: Promise<void>[] = [];
   try {
     display.say(`chain ${funder.chainId}: deploying the contracts`);
-    await fundCast(funder, cast, scope);
+    await fundCast(funder, cast, rounds, scope);
     const deployment = await deployGradwork(walletProvider(funder), {
       confirmations: DEPTH,
       pollMs: funder.pollMs,
