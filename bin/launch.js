@@ -6,7 +6,8 @@ import { requireNode, shellWords } from "./nodeVersion.js";
 import "./quietSqlite.js";
 
 const [name, ...args] = process.argv.slice(2);
-const npmScript = name === "test" ? "npm test" : `npm run ${name}`;
+// What npm calls on its own, by the command that its user gave.
+const npmScript = { test: "npm test", prepack: "npm pack" }[name] || `npm run ${name}`;
 requireNode(npmScript + (args.length > 0 ? ` --${shellWords(args)}` : ""));
 
 const root = fileURLToPath(new URL("..", import.meta.url));
