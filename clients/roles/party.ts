@@ -105,18 +105,27 @@ export async function announce(party: Party): Promise<void> {
   await act(party, 0n, party.gradwork.market.announce, [party.endpoint]);
 }
 
-/** A blob from the party's store, or from `first` or any endpoint that was announced; served on from then. */
-export async function obtain(party: Party, reference: BlobReference, first: string[]): Promise<Uint8Array> {
+/**
+ * A blob from the party's store, else from one of the endpoints `first`, else from any that was announced; served on
+ * from then.
+ * @param patience ends the search
+ */
+export async function obtain(
+  party: Party,
+  reference: BlobReference,
+  first: string[],
+  patience?: AbortSignal,
+): Promise<Uint8Array> {
   const bytes = "byteLength" in reference ? reference.byteLength : reference.maxBytes;
-  if (await party.store.has(reference.hash)) return party.store.read(reference);
   await readPeers(party);
   const others = [...party.peers.byAccount].filter(([account]) => account !== party.address);
   return fetchBlob(reference, {
     store: party.store,
-    endpoints: [...first, ...others.map(([, endpoint]) => endpoint)],
+    preferred: first,
+    endpoints: others.map(([, endpoint]) => endpoint),
     timeoutMs: LEAST_TIMEOUT_MS + Math.ceil(bytes / LEAST_BYTES_A_MS),
     idleTimeoutMs: IDLE_TIMEOUT_MS,
-    signal: party.signal,
+    signal: patience === undefined ? party.signal : AbortSignal.any([party.signal, patience]),
     onBytes: (count) => party.observe({ kind: "fetched", bytes: count }),
   });
 }

@@ -73,7 +73,7 @@ export async function runVerifier(party: Party, options: VerifierOptions): Promi
         rebuilt = await rebuild(verifying, view, head, rebuilt);
         return false;
       case "Committing":
-        if (view.round.miner === party.address || (await hasCommitted(verifying, view))) return false;
+        if (!(await mayCommit(verifying, view))) return false;
         rebuilt = await rebuild(verifying, view, head, rebuilt);
         await commit(verifying, view, head, rebuilt);
         return false;
@@ -135,12 +135,15 @@ async function rebuild(
 
   const location = await readLocation(party, terms.taskId, view, head);
   const reference = quantReference(proposal.updateRoot, head.parameters.length);
+  // However slow its endpoints are, a verifier has time left to abstain.
+  const patience = AbortSignal.timeout((Number(view.params.commitSeconds) * 1000) / 4);
   let update: Uint8Array;
   try {
-    update = await obtain(party, reference, location);
+    update = await obtain(party, reference, location, patience);
   } catch (error) {
-    if (!(error instanceof GradworkError) || error.code !== "BLOB_UNAVAILABLE") throw error;
-    party.observe({ kind: "retrying", action: "fetch the update", error });
+    const isMissing = error instanceof GradworkError && error.code === "BLOB_UNAVAILABLE";
+    if (party.signal.aborted || !(isMissing || patience.aborted)) throw error;
+    party.observe({ kind: "retrying", action: "fetch the update", error: error as Error });
     return undefined;
   }
   let parameters: Float32Array;
@@ -192,18 +195,17 @@ function dutyOf({ party, definition }: Verifying, round: bigint): DutyKey {
   };
 }
 
-async function hasCommitted(
-  { party, definition }: Verifying,
-  { number, safeBlock }: TaskView,
-): Promise<boolean> {
-  const at = { blockTag: safeBlock };
-  const { commitment } = await party.gradwork.market.attestation(
-    definition.taskId,
-    number,
-    party.address,
-    at,
-  );
-  return BigInt(commitment) !== 0n;
+/** Whether the round still waits for the party's commitment, and its stake was enrolled in time. */
+async function mayCommit({ party, terms }: Verifying, view: TaskView): Promise<boolean> {
+  const { market, vault } = party.gradwork;
+  const { number, round, params } = view;
+  if (round.miner === party.address) return false;
+  const at = { blockTag: view.safeBlock };
+  const { commitment } = await market.attestation(terms.taskId, number, party.address, at);
+  if (BigInt(commitment) !== 0n) return false;
+  const lastSecond = round.proposalEndsAt - 1n;
+  const stake = await vault.pooledAt(market, terms.taskId, party.address, lastSecond, at);
+  return stake >= params.verifierStake;
 }
 
 /** Commits to what was found; where the update is still missing, only when time runs out. */

@@ -12,6 +12,8 @@ export type FetchOptions = {
   readonly store: BlobStore;
   /** base URLs, from whoever announced them: not trusted */
   readonly endpoints: readonly string[];
+  /** base URLs to try before those, in this order; not trusted either */
+  readonly preferred?: readonly string[];
   /** for one endpoint, from connecting to the last byte */
   readonly timeoutMs: number;
   /** for one endpoint, without a byte moving */
@@ -26,7 +28,7 @@ export type EndpointFailure = { readonly endpoint: string; readonly code: string
 
 /**
  * A blob's bytes, from the store or else from the first endpoint that sends them; the store has them afterwards.
- * Endpoints are tried in turn from a random one on, so that no party bears all the load.
+ * After the preferred ones endpoints are tried in turn from a random one on, so that no party bears all the load.
  * @throws {GradworkError} `BLOB_UNAVAILABLE` with `failures: EndpointFailure[]` when every endpoint failed, each by
  *   `BLOB_BAD_ENDPOINT`, `BLOB_UNREACHABLE`, `BLOB_HTTP_STATUS`, `BLOB_REDIRECT`, `BLOB_ENCODED`, `BLOB_TOO_LARGE`,
  *   `BLOB_TOO_SHORT`, `BLOB_TOO_SLOW` or `BLOB_HASH_MISMATCH`
@@ -40,10 +42,10 @@ export async function fetchBlob(reference: BlobReference, options: FetchOptions)
   const stored = await readStored(store, reference);
   if (stored !== undefined) return stored;
 
-  const endpoints = [...new Set(options.endpoints)];
+  const { endpoints, preferred = [] } = options;
   const start = Math.floor(Math.random() * endpoints.length);
   const failures: EndpointFailure[] = [];
-  for (const endpoint of [...endpoints.slice(start), ...endpoints.slice(0, start)]) {
+  for (const endpoint of new Set([...preferred, ...endpoints.slice(start), ...endpoints.slice(0, start)])) {
     try {
       await store.putStream(download(endpoint, reference, options), {
         leafLength: leafLengthOf(reference),

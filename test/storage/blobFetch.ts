@@ -168,6 +168,21 @@ describe("blob fetch", () => {
     expect(Math.min(...asked)).to.be.above(0);
   });
 
+  it("asks preferred endpoints first, in their order", async () => {
+    const asked: string[] = [];
+    const empty = (name: string) =>
+      listen(
+        createServer((_, response) => {
+          asked.push(name);
+          response.writeHead(404).end();
+        }),
+      );
+    const [a, b, c, d] = await Promise.all(["a", "b", "c", "d"].map(empty));
+    await failuresOf(fetchFrom([c!, d!, a!], manifest, { preferred: [b!, a!] }));
+    expect(asked.slice(0, 2)).to.deep.equal(["b", "a"]);
+    expect(asked.slice(2).sort()).to.deep.equal(["c", "d"]);
+  });
+
   it("takes the same blob several times at once", async () => {
     const { store: creator, url } = await party();
     await creator.put(bytes);
