@@ -12,7 +12,7 @@ import type { AdamWOptions, Schedule } from "../training/adamw.ts";
 import { trainRound } from "../training/trainer.ts";
 import { type CommittedModel, followHead, genesisHead, type Head, quantReference } from "./head.ts";
 import { act, announce, type Party } from "./party.ts";
-import { newSalt, type ProposalStatement, proposalCommitment } from "./statements.ts";
+import { dutyContext, newSalt, type ProposalStatement, proposalCommitment } from "./statements.ts";
 import { loadTask, type TaskDefinition } from "./taskDefinition.ts";
 import { loadTrainingState, saveTrainingState } from "./trainingState.ts";
 import { advanceSeed, createRoundCloser, finalizeRound, persist, takeTurns } from "./turns.ts";
@@ -212,14 +212,8 @@ async function publish({ party }: Mining, { round }: TaskView): Promise<void> {
 }
 
 function dutyOf({ party, definition }: Mining, round: bigint): DutyKey {
-  return {
-    kind: "proposal",
-    chainId: party.gradwork.chainId,
-    market: party.gradwork.deployment.contracts.TrainingMarket,
-    task: definition.taskId,
-    round,
-    account: party.address,
-  };
+  const { gradwork } = party;
+  return { kind: "proposal", ...dutyContext({ gradwork, taskId: definition.taskId, round }) };
 }
 
 function findStatement(mining: Mining, round: bigint): ProposalStatement | undefined {

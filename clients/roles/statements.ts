@@ -40,16 +40,23 @@ export function newSalt(): string {
 /** Who makes a statement about which round. */
 type Duty = { gradwork: Gradwork; taskId: bigint; round: bigint };
 
+/** What a client's state keeps a statement under, but for its kind. */
+export function dutyContext({ gradwork, taskId, round }: Duty) {
+  const { chainId, deployment, wallet } = gradwork;
+  return {
+    chainId,
+    market: deployment.contracts.TrainingMarket,
+    task: taskId,
+    round,
+    account: wallet.address,
+  };
+}
+
 const CONTEXT = ["uint256", "address", "uint256", "uint256", "address"];
 
-function commit({ gradwork, taskId, round }: Duty, types: string[], values: unknown[]): string {
-  const context = [
-    gradwork.chainId,
-    gradwork.deployment.contracts.TrainingMarket,
-    taskId,
-    round,
-    gradwork.wallet.address,
-  ];
+function commit(duty: Duty, types: string[], values: unknown[]): string {
+  const { chainId, market, task, round, account } = dutyContext(duty);
+  const context = [chainId, market, task, round, account];
   return keccak256(AbiCoder.defaultAbiCoder().encode([...CONTEXT, ...types], [...context, ...values]));
 }
 

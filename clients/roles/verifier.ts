@@ -15,6 +15,7 @@ import {
   type AttestationStatement,
   attestationArguments,
   attestationCommitment,
+  dutyContext,
   NEGATIVE_REASONS,
   newSalt,
 } from "./statements.ts";
@@ -184,14 +185,11 @@ async function readLocation(party: Party, taskId: bigint, view: TaskView, head: 
 }
 
 function dutyOf({ party, definition }: Verifying, round: bigint): DutyKey {
+  const { gradwork } = party;
   return {
     kind: "attestation",
-    chainId: party.gradwork.chainId,
-    market: party.gradwork.deployment.contracts.TrainingMarket,
-    task: definition.taskId,
-    round,
     proposal: 0n,
-    account: party.address,
+    ...dutyContext({ gradwork, taskId: definition.taskId, round }),
   };
 }
 
