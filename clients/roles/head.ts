@@ -17,14 +17,8 @@ export type CommittedModel = { parameters: Float32Array; commitment: ModelCommit
  */
 export type Head = CommittedModel & { round: bigint; nextBlock: number };
 
-export function genesisHead(definition: TaskDefinition): Head {
-  const parameters = definition.genesis;
-  return {
-    parameters,
-    commitment: commitModel(parameters),
-    round: 0n,
-    nextBlock: definition.registeredAt,
-  };
+export function genesisHead({ genesis, registeredAt }: TaskDefinition): Head {
+  return { ...genesis, round: 0n, nextBlock: registeredAt };
 }
 
 /** Where an MXFP4 vector is, an update or a quantized model. */

@@ -199,7 +199,8 @@ async function store({ party, definition }: Mining, candidate: Candidate, last: 
   await party.store.put(parameterBytes(parameters), { leafLength: FULL_LEAF_BYTES, sealed: true });
   await party.store.put(commitment.quantLeaves, { leafLength: QUANT_LEAF_BYTES, sealed: true });
   // Updates stay, for those who join later; models follow from them, but for the genesis.
-  const needed = new Set([definition.genesisRoot, commitment.fullTree.root, commitment.quantTree.root]);
+  const genesisRoot = definition.genesis.commitment.fullTree.root;
+  const needed = new Set([genesisRoot, commitment.fullTree.root, commitment.quantTree.root]);
   const { fullTree, quantTree } = last?.model.commitment ?? commitment;
   for (const { root } of [fullTree, quantTree]) if (!needed.has(root)) await party.store.remove(root);
 }

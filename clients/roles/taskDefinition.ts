@@ -6,7 +6,7 @@ import { parameterCount, parametersFromBytes } from "../model/parameters.ts";
 import type { Dataset } from "../training/dataset.ts";
 import type { Engine } from "../training/engine.ts";
 import { createOnnxEngine } from "../training/onnxEngine.ts";
-import { fullReference } from "./head.ts";
+import { type CommittedModel, fullReference } from "./head.ts";
 import { obtain, type Party } from "./party.ts";
 
 const MAX_MANIFEST_BYTES = 1 << 20;
@@ -14,7 +14,7 @@ const MAX_FILE_BYTES = 1 << 28;
 
 /**
  * All that a task's manifest stands for, checked against the chain.
- * @property genesis θ that the task began with
+ * @property genesis the model that the task began with
  * @property registeredAt block of the registration
  */
 export type TaskDefinition = {
@@ -22,8 +22,7 @@ export type TaskDefinition = {
   manifest: Manifest;
   engine: Engine;
   dataset: Dataset;
-  genesis: Float32Array;
-  genesisRoot: string;
+  genesis: CommittedModel;
   location: string;
   registeredAt: number;
 };
@@ -71,7 +70,8 @@ export async function loadTask(party: Party, taskId: bigint, threads?: number): 
 
   const genesisReference = fullReference(genesis.fullRoot, parameters);
   const theta = parametersFromBytes(await obtain(party, genesisReference, [location]), parameters);
-  requireEqual("quantRoot of the genesis", commitModel(theta).quantTree.root, genesis.quantRoot);
+  const commitment = commitModel(theta);
+  requireEqual("quantRoot of the genesis", commitment.quantTree.root, genesis.quantRoot);
 
   const engine = createOnnxEngine({ tensors, loss, gradient, ...(threads === undefined ? {} : { threads }) });
   requireEqual("sequence length of the graphs", engine.sequenceLength, dataset.sequenceLength);
@@ -85,8 +85,7 @@ export async function loadTask(party: Party, taskId: bigint, threads?: number): 
       train: dataset.train,
       evaluation: dataset.evaluation,
     },
-    genesis: theta,
-    genesisRoot: genesis.fullRoot,
+    genesis: { parameters: theta, commitment },
     location,
     registeredAt: registration.blockNumber,
   };

@@ -52,7 +52,7 @@ describe("a task's definition", function () {
     const late = await stage.join("late", { tokens: 0n, stake: 0n });
     const definition = await loadTask(late, await register(prepared), 1);
     expect(definition.manifest).to.deep.equal(prepared.manifest);
-    expect(definition.genesis.length).to.equal(prepared.genesis.parameterCount);
+    expect(definition.genesis.parameters.length).to.equal(prepared.genesis.parameterCount);
     expect(definition.engine.sequenceLength).to.equal(SMALL_TASK.sequenceLength);
     const { graphs, tokenizer, dataset } = prepared.manifest;
     for (const hash of [graphs.loss, graphs.gradient, tokenizer, dataset.root, prepared.genesis.fullRoot]) {
