@@ -17,13 +17,14 @@ contract StakeVault is IStakeVault, ReentrancyGuardTransient {
 
     /* CONSTANTS */
 
-    /// @dev Slashed stake goes where no key is known: it works for every ERC-20, burnable or not.
-    address internal constant BURN_ADDRESS = 0x000000000000000000000000000000000000dEaD;
+    /// @inheritdoc IStakeVault
+    address public constant BURN_ADDRESS = 0x000000000000000000000000000000000000dEaD;
 
     uint48 internal constant MAX_WITHDRAWAL_DELAY_SECONDS = 365 days;
 
     /* IMMUTABLES */
 
+    /// @inheritdoc IStakeVault
     IERC20 public immutable TOKEN;
 
     /// @inheritdoc IStakeVault
@@ -42,6 +43,9 @@ contract StakeVault is IStakeVault, ReentrancyGuardTransient {
     mapping(address account => Account) internal accountOf;
 
     mapping(address account => uint256) internal pooledTotalOf;
+
+    /// @inheritdoc IStakeVault
+    mapping(address account => uint256) public balanceOf;
 
     mapping(address protocol => mapping(uint256 pool => mapping(address account => Checkpoints.Trace208)))
         internal poolStakes;
@@ -108,7 +112,37 @@ contract StakeVault is IStakeVault, ReentrancyGuardTransient {
         TOKEN.safeTransfer(msg.sender, amount);
     }
 
-    /* PROTOCOL */
+    /// @inheritdoc IStakeVault
+    function claim(address account) external nonReentrant {
+        if (isProtocol[account]) revert NotClaimable(account);
+        uint256 amount = balanceOf[account];
+        if (amount == 0) revert NothingToClaim(account);
+        balanceOf[account] = 0;
+        emit Claimed(account, amount);
+        TOKEN.safeTransfer(account, amount);
+    }
+
+    /* PROTOCOL: BALANCES */
+
+    /// @inheritdoc IStakeVault
+    function collect(address from, uint256 amount) external onlyProtocol nonReentrant {
+        if (amount == 0) return;
+        balanceOf[msg.sender] += amount;
+        emit Collected(msg.sender, from, amount);
+        TOKEN.safeTransferFrom(from, address(this), amount);
+    }
+
+    /// @inheritdoc IStakeVault
+    function pay(address to, uint256 amount) external onlyProtocol {
+        if (amount == 0) return;
+        uint256 held = balanceOf[msg.sender];
+        if (amount > held) revert InsufficientBalance(msg.sender, amount, held);
+        balanceOf[msg.sender] = held - amount;
+        balanceOf[to] += amount;
+        emit Paid(msg.sender, to, amount);
+    }
+
+    /* PROTOCOL: STAKE */
 
     /// @inheritdoc IStakeVault
     function lock(address account, uint96 amount) external onlyProtocol {
@@ -144,20 +178,13 @@ contract StakeVault is IStakeVault, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IStakeVault
-    function slashLocked(
-        address account,
-        uint96 amount
-    ) external onlyProtocol nonReentrant returns (uint256 paid) {
+    function slashLocked(address account, uint96 amount, address prover) external onlyProtocol {
         _takeLocked(accountOf[account], account, amount);
-        return _burnHalfAndPay(account, amount);
+        _forfeit(account, amount, prover);
     }
 
     /// @inheritdoc IStakeVault
-    function slashPooled(
-        uint256 pool,
-        address account,
-        uint96 amount
-    ) external onlyProtocol nonReentrant returns (uint256 paid) {
+    function slashPooled(uint256 pool, address account, uint96 amount, address prover) external onlyProtocol {
         uint256 stake = pooled(msg.sender, pool, account);
         uint256 fromPool = Math.min(stake, amount);
         if (fromPool != 0) _setPooled(pool, account, stake, stake - fromPool);
@@ -167,7 +194,7 @@ contract StakeVault is IStakeVault, ReentrancyGuardTransient {
             fromWithdrawal = Math.min(state.withdrawing, amount - fromPool);
             state.withdrawing -= uint96(fromWithdrawal);
         }
-        return _burnHalfAndPay(account, fromPool + fromWithdrawal);
+        _forfeit(account, fromPool + fromWithdrawal, prover);
     }
 
     /* VIEWS */
@@ -230,11 +257,12 @@ contract StakeVault is IStakeVault, ReentrancyGuardTransient {
         pooledTotalOf[account] = pooledTotalOf[account] + to - from;
     }
 
-    function _burnHalfAndPay(address account, uint256 amount) internal returns (uint256 paid) {
-        paid = amount / 2;
-        uint256 burned = amount - paid;
-        emit Slashed(msg.sender, account, burned, paid);
-        if (burned != 0) TOKEN.safeTransfer(BURN_ADDRESS, burned);
-        if (paid != 0) TOKEN.safeTransfer(msg.sender, paid);
+    /// @dev Burned stake stays here as a balance that only the burn address can be sent: no call of the token, which
+    /// may call back, in the midst of a settlement.
+    function _forfeit(address account, uint256 amount, address prover) internal {
+        uint256 paid = prover == address(0) ? 0 : amount / 2;
+        balanceOf[BURN_ADDRESS] += amount - paid;
+        if (paid != 0) balanceOf[prover] += paid;
+        emit Slashed(msg.sender, account, amount - paid, prover, paid);
     }
 }

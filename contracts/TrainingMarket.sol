@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {Committee} from "./Committee.sol";
+import {Disputes} from "./Disputes.sol";
+import {ICommittee} from "./interfaces/ICommittee.sol";
+import {IDisputes} from "./interfaces/IDisputes.sol";
 import {ILeafChecker} from "./interfaces/ILeafChecker.sol";
 import {IRandomness} from "./interfaces/IRandomness.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
@@ -12,41 +14,44 @@ import {ITrainingMarket, TaskId} from "./interfaces/ITrainingMarket.sol";
 import {Draws} from "./libraries/Draws.sol";
 import {LeafVerdict} from "./libraries/LeafCheck.sol";
 import {RoundClock} from "./libraries/RoundClock.sol";
-import {Tally} from "./libraries/Tally.sol";
 import {TaskParamsCheck} from "./libraries/TaskParamsCheck.sol";
 
 /// @title TrainingMarket
 contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
     using RoundClock for Round;
     using SafeCast for uint256;
-    using SafeERC20 for IERC20;
 
     /* CONSTANTS */
 
     /// @inheritdoc ITrainingMarket
-    uint256 public constant MAX_VERIFIERS = 64;
+    uint256 public constant MAX_SEEDING_SECONDS = 1 days;
 
     /// @inheritdoc ITrainingMarket
-    uint256 public constant MAX_SEEDING_SECONDS = 1 days;
+    uint8 public constant NO_WINNER = type(uint8).max;
 
     uint256 internal constant MAX_TEXT_BYTES = 256;
 
     uint256 internal constant BPS = 10_000;
 
-    /// @dev A hundredth of the bond each time a seed is let go out of reach: nobody gains by waiting for another.
+    /// @dev A hundredth of every bond each time a seed is let go out of reach: nobody gains by waiting for another.
     uint256 internal constant ROLL_OVER_BPS = 100;
 
     /* IMMUTABLES */
 
-    IStakeVault internal immutable STAKE_VAULT;
-
-    IERC20 internal immutable STAKE_TOKEN;
+    /// @inheritdoc ITrainingMarket
+    IStakeVault public immutable VAULT;
 
     /// @inheritdoc ITrainingMarket
     IRandomness public immutable RANDOMNESS;
 
     /// @inheritdoc ITrainingMarket
     ILeafChecker public immutable LEAF_CHECKER;
+
+    /// @inheritdoc ITrainingMarket
+    ICommittee public immutable COMMITTEE;
+
+    /// @inheritdoc ITrainingMarket
+    IDisputes public immutable DISPUTES;
 
     /* STORAGE */
 
@@ -59,25 +64,27 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
 
     mapping(TaskId taskId => mapping(uint256 number => Round)) internal rounds;
 
-    mapping(TaskId taskId => mapping(uint256 number => mapping(uint256 index => Attester)))
-        internal attesterOf;
-
-    mapping(TaskId taskId => mapping(uint256 number => mapping(address verifier => Attestation)))
-        internal attestationOf;
+    mapping(TaskId taskId => mapping(uint256 number => mapping(uint256 index => Proposal)))
+        internal proposalOf;
 
     /// @inheritdoc ITrainingMarket
-    mapping(TaskId taskId => mapping(address verifier => bool)) public isEnrolled;
-
-    /// @inheritdoc ITrainingMarket
-    mapping(address account => uint256) public claimable;
+    mapping(TaskId taskId => mapping(uint256 headRound => mapping(bytes32 fullRoot => Priority)))
+        public priority;
 
     /* CONSTRUCTOR */
 
-    constructor(IERC20 token, IStakeVault vault, IRandomness randomness, ILeafChecker leafChecker) {
-        STAKE_TOKEN = token;
-        STAKE_VAULT = vault;
+    /// @dev Makes the two contracts that it trusts and that trust it: no address has to be predicted or set later.
+    constructor(IStakeVault vault, IRandomness randomness, ILeafChecker leafChecker) {
+        VAULT = vault;
         RANDOMNESS = randomness;
         LEAF_CHECKER = leafChecker;
+        DISPUTES = new Disputes(vault, leafChecker);
+        COMMITTEE = new Committee(vault, DISPUTES);
+    }
+
+    modifier onlyDisputes() {
+        if (msg.sender != address(DISPUTES)) revert NotDisputes(msg.sender);
+        _;
     }
 
     /* PARTIES */
@@ -86,15 +93,6 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
     function announce(string calldata endpoint) external {
         _requireShort(endpoint);
         emit EndpointAnnounced(msg.sender, endpoint);
-    }
-
-    /// @inheritdoc ITrainingMarket
-    function claim(address account) external nonReentrant {
-        uint256 amount = claimable[account];
-        if (amount == 0) revert NothingToClaim(account);
-        claimable[account] = 0;
-        emit Claimed(account, amount);
-        STAKE_TOKEN.safeTransfer(account, amount);
     }
 
     /* TASKS */
@@ -110,8 +108,9 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
         TaskParamsCheck.check(
             params_,
             genesis.parameterCount,
-            STAKE_VAULT.withdrawalDelaySeconds(),
-            MAX_SEEDING_SECONDS
+            VAULT.withdrawalDelaySeconds(),
+            MAX_SEEDING_SECONDS,
+            DISPUTES.MAX_OPEN_DEMANDS()
         );
         taskId = TaskId.wrap(taskCount++);
         Task storage task_ = tasks[taskId];
@@ -129,7 +128,7 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
         Task storage task_ = _openTask(taskId);
         task_.escrow += amount.toUint96();
         emit TaskFunded(taskId, msg.sender, amount);
-        STAKE_TOKEN.safeTransferFrom(msg.sender, address(this), amount);
+        VAULT.collect(msg.sender, amount);
     }
 
     /// @inheritdoc ITrainingMarket
@@ -149,88 +148,61 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
             revert NotClosable(block.timestamp, task_.closableAt);
         }
         _close(taskId, task_);
-    }
-
-    /* VERIFIERS */
-
-    /// @inheritdoc ITrainingMarket
-    function enrol(TaskId taskId, uint96 amount) external {
-        Task storage task_ = _openTask(taskId);
-        uint256 pool = TaskId.unwrap(taskId);
-        uint256 stake = STAKE_VAULT.pooled(address(this), pool, msg.sender);
-        uint96 least = taskParams[taskId].verifierStake;
-        if (amount == 0) revert ZeroAmount();
-        if (stake + amount < least) revert StakeTooSmall(stake + amount, least);
-        if (!isEnrolled[taskId][msg.sender]) {
-            if (task_.enrolled == MAX_VERIFIERS) revert TooManyVerifiers(MAX_VERIFIERS);
-            task_.enrolled++;
-            isEnrolled[taskId][msg.sender] = true;
-        }
-        emit Enrolled(taskId, msg.sender, amount);
-        STAKE_VAULT.joinPool(pool, msg.sender, amount);
-    }
-
-    /// @inheritdoc ITrainingMarket
-    /// @dev Works on a closed task too: stake is never stuck.
-    function disenrol(TaskId taskId) external {
-        if (!isEnrolled[taskId][msg.sender]) revert NotEnrolled(taskId, msg.sender);
-        isEnrolled[taskId][msg.sender] = false;
-        tasks[taskId].enrolled--;
-        emit Disenrolled(taskId, msg.sender);
-        uint256 pool = TaskId.unwrap(taskId);
-        // Penalties may have left nothing.
-        if (STAKE_VAULT.pooled(address(this), pool, msg.sender) != 0) STAKE_VAULT.leavePool(pool, msg.sender);
+        _releaseUnlessDemanded(taskId, task_.headRound, task_.headProposal);
     }
 
     /* ROUNDS */
 
     /// @inheritdoc ITrainingMarket
-    function propose(TaskId taskId, bytes32 commitment) external nonReentrant {
+    function propose(TaskId taskId, uint256 number, bytes32 commitment) external nonReentrant {
         Task storage task_ = _openTask(taskId);
         TaskParams storage params_ = taskParams[taskId];
-        _requireNoRound(taskId, task_);
-        if (task_.closableAt != 0 && block.timestamp >= task_.closableAt) {
-            revert TaskClosing(taskId, task_.closableAt);
-        }
-        uint96 reserved = params_.minerReward + params_.verifierReward;
-        if (reserved > task_.escrow) revert InsufficientEscrow(reserved, task_.escrow);
+        Phase now_ = phase(taskId);
+        if (now_ == Phase.Idle) _startRound(taskId, task_, params_);
+        else if (now_ != Phase.Proposing) revert WrongPhase(now_, Phase.Proposing);
+        if (number != task_.round) revert WrongRound(number, task_.round);
 
-        task_.escrow -= reserved;
-        uint64 number = ++task_.round;
         Round storage round_ = rounds[taskId][number];
-        round_.miner = msg.sender;
-        round_.stage = Stage.Sealed;
-        round_.proposalEndsAt = (block.timestamp + params_.proposalSeconds).toUint48();
-        round_.bond = params_.minerBond;
-        round_.commitment = commitment;
-        emit Proposed(taskId, number, msg.sender, commitment, round_.proposalEndsAt);
-
-        STAKE_VAULT.lock(msg.sender, params_.minerBond);
-        if (params_.proposalFee != 0) {
-            STAKE_TOKEN.safeTransferFrom(msg.sender, address(this), params_.proposalFee);
+        uint256 index = round_.proposals;
+        if (index == params_.maxProposals) revert TooManyProposals(index);
+        for (uint256 i = 0; i < index; i++) {
+            if (proposalOf[taskId][number][i].miner == msg.sender) revert AlreadyProposed(msg.sender, number);
         }
+        round_.proposals++;
+        Proposal storage proposal_ = proposalOf[taskId][number][index];
+        uint96 bond = params_.minerBond;
+        proposal_.miner = msg.sender;
+        proposal_.bond = bond;
+        proposal_.status = Status.Sealed;
+        proposal_.commitment = commitment;
+        emit Proposed(taskId, number, msg.sender, index, commitment, round_.proposalEndsAt);
+
+        VAULT.lock(msg.sender, bond);
+        VAULT.collect(msg.sender, params_.proposalFee);
     }
 
     /// @inheritdoc ITrainingMarket
     function openProposal(
         TaskId taskId,
+        uint256 proposalIndex,
         bytes32 fullRoot,
         bytes32 quantRoot,
         bytes32 updateRoot,
         string calldata location,
         bytes32 salt
-    ) external {
+    ) external nonReentrant {
         _requireShort(location);
         _requirePhase(taskId, Phase.Opening);
-        (uint64 number, Round storage round_) = _lastRound(taskId);
-        if (round_.stage != Stage.Sealed) revert WrongStage(round_.stage, Stage.Sealed);
+        uint256 number = tasks[taskId].round;
+        Proposal storage proposal_ = proposalOf[taskId][number][proposalIndex];
+        if (proposal_.status != Status.Sealed) revert WrongStatus(proposal_.status, Status.Sealed);
         bytes32 commitment = keccak256(
             abi.encode(
                 block.chainid,
                 address(this),
                 taskId,
                 number,
-                round_.miner,
+                proposal_.miner,
                 fullRoot,
                 quantRoot,
                 updateRoot,
@@ -238,18 +210,20 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
                 salt
             )
         );
-        if (commitment != round_.commitment) revert CommitmentMismatch(commitment, round_.commitment);
-        round_.stage = Stage.Opened;
-        round_.fullRoot = fullRoot;
-        round_.quantRoot = quantRoot;
-        round_.updateRoot = updateRoot;
-        emit ProposalOpened(taskId, number, fullRoot, quantRoot, updateRoot, location);
+        if (commitment != proposal_.commitment) revert CommitmentMismatch(commitment, proposal_.commitment);
+        proposal_.status = Status.Opened;
+        proposal_.fullRoot = fullRoot;
+        proposal_.quantRoot = quantRoot;
+        proposal_.updateRoot = updateRoot;
+        rounds[taskId][number].opened++;
+        emit ProposalOpened(taskId, number, proposalIndex, fullRoot, quantRoot, updateRoot, location);
+        _applyPriority(taskId, number, proposalIndex, fullRoot);
     }
 
     /// @inheritdoc ITrainingMarket
     function requestSeed(TaskId taskId) external nonReentrant {
         _requirePhase(taskId, Phase.Seeding);
-        (uint64 number, Round storage round_) = _lastRound(taskId);
+        (uint256 number, Round storage round_) = _lastRound(taskId);
         uint64 lostTicket = round_.seedTicket;
         if (lostTicket != 0) {
             (IRandomness.Availability availability, ) = RANDOMNESS.read(lostTicket);
@@ -258,17 +232,20 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
         uint64 ticket = RANDOMNESS.next();
         round_.seedTicket = ticket;
         emit SeedRequested(taskId, number, ticket);
-        if (lostTicket != 0) {
-            uint96 lost = _shareRoundedDown(round_.bond, ROLL_OVER_BPS);
-            round_.bond -= lost;
-            tasks[taskId].escrow += uint96(STAKE_VAULT.slashLocked(round_.miner, lost));
+        if (lostTicket == 0) return;
+        for (uint256 i = 0; i < round_.proposals; i++) {
+            Proposal storage proposal_ = proposalOf[taskId][number][i];
+            if (proposal_.status != Status.Opened) continue;
+            uint96 lost = _shareRoundedDown(proposal_.bond, ROLL_OVER_BPS);
+            proposal_.bond -= lost;
+            VAULT.slashLocked(proposal_.miner, lost, address(0));
         }
     }
 
     /// @inheritdoc ITrainingMarket
     function recordSeed(TaskId taskId) external {
         _requirePhase(taskId, Phase.Seeding);
-        (uint64 number, Round storage round_) = _lastRound(taskId);
+        (uint256 number, Round storage round_) = _lastRound(taskId);
         uint64 ticket = round_.seedTicket;
         if (ticket == 0) revert SeedNotRequested(number);
         (IRandomness.Availability availability, bytes32 seed) = RANDOMNESS.read(ticket);
@@ -281,136 +258,111 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc ITrainingMarket
-    function checkLeaves(TaskId taskId, ILeafChecker.LeafOpening[] calldata openings) external nonReentrant {
+    function checkLeaves(
+        TaskId taskId,
+        uint256 proposalIndex,
+        ILeafChecker.LeafOpening[] calldata openings
+    ) external nonReentrant {
         _requirePhase(taskId, Phase.LeafChecking);
-        (uint64 number, Round storage round_) = _lastRound(taskId);
+        (uint256 number, Round storage round_) = _lastRound(taskId);
+        Proposal storage proposal_ = proposalOf[taskId][number][proposalIndex];
+        if (proposal_.status != Status.Opened) revert WrongStatus(proposal_.status, Status.Opened);
         uint256 expected = taskParams[taskId].leafChecks;
         if (openings.length != expected) revert WrongLeafCount(openings.length, expected);
 
-        Head storage head = tasks[taskId].head;
-        ILeafChecker.Trees memory trees = ILeafChecker.Trees({
-            oldRoot: head.fullRoot,
-            updateRoot: round_.updateRoot,
-            newRoot: round_.fullRoot,
-            quantRoot: round_.quantRoot
-        });
-        uint256 parameterCount = head.parameterCount;
+        (ILeafChecker.Trees memory trees_, uint256 parameterCount) = trees(taskId, number, proposalIndex);
         uint256 leafCount = LEAF_CHECKER.leafCount(parameterCount);
         bytes32 seed = round_.seed;
         for (uint256 j = 0; j < expected; j++) {
-            uint256 index = Draws.draw(seed, Draws.LEAF, TaskId.unwrap(taskId), number, 0, j) % leafCount;
+            uint256 index =
+                Draws.draw(seed, Draws.LEAF, TaskId.unwrap(taskId), number, proposalIndex, j) % leafCount;
             (LeafVerdict verdict, uint256 element) = LEAF_CHECKER.check(
-                trees,
+                trees_,
                 parameterCount,
                 index,
                 openings[j]
             );
             if (verdict != LeafVerdict.Valid) {
-                emit LeafRefuted(taskId, number, index, verdict, element);
-                _endRefuted(taskId, number, round_, verdict);
+                emit LeafRefuted(taskId, number, proposalIndex, index, verdict, element);
+                if (verdict == LeafVerdict.NonFiniteOld) _poison(taskId, address(0));
+                else _convict(taskId, number, proposalIndex, Outcome.Fraud, address(0));
                 return;
             }
         }
-        round_.stage = Stage.Checked;
-        emit LeavesChecked(taskId, number);
-    }
-
-    /// @inheritdoc ITrainingMarket
-    function commitAttestation(TaskId taskId, bytes32 commitment) external {
-        if (commitment == 0) revert ZeroCommitment();
-        _requirePhase(taskId, Phase.Committing);
-        (uint64 number, Round storage round_) = _lastRound(taskId);
-        if (msg.sender == round_.miner) revert OwnProposal(msg.sender);
-        Attestation storage attestation_ = attestationOf[taskId][number][msg.sender];
-        if (attestation_.commitment != 0) revert AlreadyAttested(msg.sender, number);
-        uint256 stake = STAKE_VAULT.pooledAt(
-            address(this),
-            TaskId.unwrap(taskId),
-            msg.sender,
-            round_.proposalEndsAt - 1
-        );
-        uint256 least = taskParams[taskId].verifierStake;
-        if (stake < least) revert StakeTooSmall(stake, least);
-
-        attestation_.commitment = commitment;
-        attesterOf[taskId][number][round_.attesters++] = Attester(msg.sender, uint96(stake));
-        round_.committedStake += uint96(stake);
-        emit AttestationCommitted(taskId, number, msg.sender, commitment, stake);
-    }
-
-    /// @inheritdoc ITrainingMarket
-    function revealAttestation(
-        TaskId taskId,
-        Verdict verdict,
-        uint8 reason,
-        uint64 lossBefore,
-        uint64 lossAfter,
-        bytes32 salt
-    ) external {
-        _requirePhase(taskId, Phase.Revealing);
-        (uint64 number, ) = _lastRound(taskId);
-        Attestation storage attestation_ = attestationOf[taskId][number][msg.sender];
-        if (attestation_.commitment == 0) revert NothingCommitted(msg.sender, number);
-        if (attestation_.verdict != Verdict.None) revert AlreadyAttested(msg.sender, number);
-        bytes32 commitment = keccak256(
-            abi.encode(
-                block.chainid,
-                address(this),
-                taskId,
-                number,
-                msg.sender,
-                verdict,
-                reason,
-                lossBefore,
-                lossAfter,
-                salt
-            )
-        );
-        if (commitment != attestation_.commitment) {
-            revert CommitmentMismatch(commitment, attestation_.commitment);
-        }
-        // Losses go with a positive verdict, a reason with a negative one.
-        if (verdict == Verdict.None || (verdict == Verdict.Negative) == (reason == 0)) {
-            revert InvalidVerdict(verdict, reason);
-        }
-        if (verdict != Verdict.Positive && (lossBefore != 0 || lossAfter != 0)) {
-            revert InvalidVerdict(verdict, reason);
-        }
-        attestation_.verdict = verdict;
-        attestation_.reason = reason;
-        attestation_.lossBefore = lossBefore;
-        attestation_.lossAfter = lossAfter;
-        emit AttestationRevealed(taskId, number, msg.sender, verdict, reason, lossBefore, lossAfter);
+        proposal_.status = Status.Checked;
+        round_.opened--;
+        round_.checked++;
+        emit LeavesChecked(taskId, number, proposalIndex);
     }
 
     /// @inheritdoc ITrainingMarket
     function finalize(TaskId taskId) external nonReentrant {
         _requirePhase(taskId, Phase.Ended);
-        (uint64 number, Round storage round_) = _lastRound(taskId);
+        (uint256 number, Round storage round_) = _lastRound(taskId);
+        Task storage task_ = tasks[taskId];
+        TaskParams storage params_ = taskParams[taskId];
+        uint256 reserved = uint256(params_.minerReward) + params_.verifierReward;
         Stage stage = round_.stage;
-        if (stage == Stage.Checked) {
-            _endTallied(taskId, number, round_);
-        } else {
-            Outcome outcome = Outcome.Unchecked;
-            if (stage == Stage.Sealed) outcome = Outcome.Unopened;
-            else if (stage == Stage.Opened) outcome = Outcome.Unseeded;
-            _endUntallied(taskId, number, round_, outcome);
+        round_.stage = Stage.Final;
+
+        // Those that nobody could attest.
+        uint256[] memory contenders = new uint256[](round_.checked);
+        uint256 filled = 0;
+        for (uint256 i = 0; i < round_.proposals; i++) {
+            Status status = proposalOf[taskId][number][i].status;
+            if (status == Status.Checked) contenders[filled++] = i;
+            else if (status == Status.Sealed) _endAndBurn(taskId, number, i, Outcome.Unopened);
+            else if (status == Status.Opened && stage == Stage.Seeded) {
+                _endAndBurn(taskId, number, i, Outcome.Unchecked);
+            } else if (status == Status.Opened) {
+                _endAndRelease(taskId, number, i, Outcome.Unseeded);
+            }
+        }
+        uint256 returned = reserved + uint256(round_.proposals) * params_.proposalFee;
+        if (filled != 0) returned -= _settle(taskId, number, task_, params_, contenders);
+        task_.escrow += returned.toUint96();
+        emit RoundFinalized(taskId, number, round_.winner);
+    }
+
+    /// @inheritdoc ITrainingMarket
+    function releaseBond(TaskId taskId, uint256 number, uint256 proposalIndex) external nonReentrant {
+        Task storage task_ = tasks[taskId];
+        Proposal storage proposal_ = proposalOf[taskId][number][proposalIndex];
+        if (proposal_.status != Status.Final) revert WrongStatus(proposal_.status, Status.Final);
+        bool isHead = number == task_.headRound && proposalIndex == task_.headProposal && !task_.closed;
+        if (proposal_.bond == 0 || isHead) revert NothingAtStake(taskId, number, proposalIndex);
+        if (!_releaseUnlessDemanded(taskId, number, proposalIndex)) {
+            revert DemandsOpen(taskId, number, proposalIndex);
         }
     }
 
+    /* DISPUTES */
+
+    /// @inheritdoc ITrainingMarket
+    function convict(
+        TaskId taskId,
+        uint256 number,
+        uint256 proposalIndex,
+        Outcome cause,
+        address prover
+    ) external onlyDisputes nonReentrant {
+        _convict(taskId, number, proposalIndex, cause, prover);
+    }
+
+    /// @inheritdoc ITrainingMarket
+    function poison(TaskId taskId, address prover) external onlyDisputes nonReentrant {
+        _poison(taskId, prover);
+    }
+
+    /// @inheritdoc ITrainingMarket
+    function extendDisputes(TaskId taskId, uint256 time) external onlyDisputes {
+        (uint256 number, Round storage round_) = _lastRound(taskId);
+        if (time <= round_.disputesEndAt) return;
+        round_.disputesEndAt = time.toUint48();
+        emit DisputesExtended(taskId, number, time);
+    }
+
     /* VIEWS */
-
-    /// @inheritdoc ITrainingMarket
-    // solhint-disable-next-line func-name-mixedcase
-    function VAULT() external view returns (address) {
-        return address(STAKE_VAULT);
-    }
-
-    /// @inheritdoc ITrainingMarket
-    // solhint-disable-next-line func-name-mixedcase
-    function TOKEN() external view returns (address) {
-        return address(STAKE_TOKEN);
-    }
 
     /// @inheritdoc ITrainingMarket
     function task(TaskId taskId) external view returns (Task memory) {
@@ -430,167 +382,222 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc ITrainingMarket
+    function proposal(TaskId taskId, uint256 number, uint256 index) external view returns (Proposal memory) {
+        return proposalOf[taskId][number][index];
+    }
+
+    /// @inheritdoc ITrainingMarket
+    function proposals(TaskId taskId, uint256 number) external view returns (Proposal[] memory list) {
+        list = new Proposal[](rounds[taskId][number].proposals);
+        for (uint256 i = 0; i < list.length; i++) list[i] = proposalOf[taskId][number][i];
+    }
+
+    /// @inheritdoc ITrainingMarket
     function phase(TaskId taskId) public view returns (Phase) {
         _requireKnown(taskId);
         if (tasks[taskId].closed) return Phase.Closed;
-        (uint64 number, Round storage round_) = _lastRound(taskId);
+        (uint256 number, Round storage round_) = _lastRound(taskId);
         if (number == 0 || round_.stage == Stage.Final) return Phase.Idle;
         return round_.phase(taskParams[taskId], MAX_SEEDING_SECONDS);
     }
 
     /// @inheritdoc ITrainingMarket
-    function attesters(TaskId taskId, uint256 number) public view returns (Attester[] memory list) {
-        list = new Attester[](rounds[taskId][number].attesters);
-        for (uint256 i = 0; i < list.length; i++) list[i] = attesterOf[taskId][number][i];
-    }
-
-    /// @inheritdoc ITrainingMarket
-    function attestation(
+    function trees(
         TaskId taskId,
         uint256 number,
-        address verifier
-    ) external view returns (Attestation memory) {
-        return attestationOf[taskId][number][verifier];
+        uint256 index
+    ) public view returns (ILeafChecker.Trees memory, uint256 parameterCount) {
+        Proposal storage proposal_ = proposalOf[taskId][number][index];
+        return (
+            ILeafChecker.Trees({
+                oldRoot: rounds[taskId][number].oldRoot,
+                updateRoot: proposal_.updateRoot,
+                newRoot: proposal_.fullRoot,
+                quantRoot: proposal_.quantRoot
+            }),
+            tasks[taskId].head.parameterCount
+        );
+    }
+
+    /* INTERNAL: ROUNDS */
+
+    function _startRound(TaskId taskId, Task storage task_, TaskParams storage params_) internal {
+        if (task_.closableAt != 0 && block.timestamp >= task_.closableAt) {
+            revert TaskClosing(taskId, task_.closableAt);
+        }
+        uint96 reserved = params_.minerReward + params_.verifierReward;
+        if (reserved > task_.escrow) revert InsufficientEscrow(reserved, task_.escrow);
+        task_.escrow -= reserved;
+        Round storage round_ = rounds[taskId][++task_.round];
+        round_.stage = Stage.Proposed;
+        round_.winner = NO_WINNER;
+        round_.proposalEndsAt = (block.timestamp + params_.proposalSeconds).toUint48();
+        round_.oldRoot = task_.head.fullRoot;
+    }
+
+    /// @dev Of proposals that lead from one head to one model the earliest commitment counts, also over rounds that ended
+    /// without a winner: who sees a model can't be paid for it. The head's own model counts for nobody.
+    function _applyPriority(TaskId taskId, uint256 number, uint256 index, bytes32 fullRoot) internal {
+        Task storage task_ = tasks[taskId];
+        Priority storage first = priority[taskId][task_.headRound][fullRoot];
+        address miner = proposalOf[taskId][number][index].miner;
+        bool isEarlier = first.round == number && index < first.proposal;
+        if (fullRoot == task_.head.fullRoot || (first.round != 0 && first.miner != miner && !isEarlier)) {
+            _endDuplicate(taskId, number, index);
+            return;
+        }
+        if (isEarlier) {
+            // It may have been refuted since.
+            Status status = proposalOf[taskId][number][first.proposal].status;
+            if (status == Status.Opened) _endDuplicate(taskId, number, first.proposal);
+        }
+        if (first.round == 0 || isEarlier) {
+            first.miner = miner;
+            first.round = uint64(number);
+            first.proposal = uint8(index);
+        }
+    }
+
+    function _endDuplicate(TaskId taskId, uint256 number, uint256 index) internal {
+        rounds[taskId][number].opened--;
+        _endAndRelease(taskId, number, index, Outcome.Duplicate);
+    }
+
+    /// @return spent what of the reserved rewards and the fees was paid
+    function _settle(
+        TaskId taskId,
+        uint256 number,
+        Task storage task_,
+        TaskParams storage params_,
+        uint256[] memory contenders
+    ) internal returns (uint256 spent) {
+        for (uint256 c = 0; c < contenders.length; c++) {
+            if (DISPUTES.openDemands(taskId, number, contenders[c]) != 0) {
+                revert DemandsOpen(taskId, number, contenders[c]);
+            }
+        }
+        uint256 fee = params_.proposalFee;
+        uint256 reward = params_.verifierReward;
+        VAULT.pay(address(COMMITTEE), fee * contenders.length + reward);
+        Outcome[] memory outcomes;
+        (outcomes, spent) = COMMITTEE.settle(taskId, number, contenders, fee, reward);
+        for (uint256 c = 0; c < contenders.length; c++) {
+            uint256 index = contenders[c];
+            Outcome outcome = outcomes[c];
+            Proposal storage proposal_ = proposalOf[taskId][number][index];
+            if (outcome == Outcome.Rejected) {
+                uint96 lost = _shareRoundedDown(proposal_.bond, params_.rejectionBps);
+                proposal_.bond -= lost;
+                VAULT.slashLocked(proposal_.miner, lost, address(0));
+            }
+            if (outcome != Outcome.Confirmed) {
+                _endAndRelease(taskId, number, index, outcome);
+                continue;
+            }
+            _end(taskId, number, index, outcome);
+            _releaseUnlessDemanded(taskId, task_.headRound, task_.headProposal);
+            rounds[taskId][number].winner = uint8(index);
+            task_.headRound = uint64(number);
+            task_.headProposal = uint8(index);
+            task_.head.fullRoot = proposal_.fullRoot;
+            task_.head.quantRoot = proposal_.quantRoot;
+            emit HeadMoved(
+                taskId,
+                number,
+                index,
+                proposal_.fullRoot,
+                proposal_.quantRoot,
+                proposal_.updateRoot
+            );
+            spent += params_.minerReward;
+            VAULT.pay(proposal_.miner, params_.minerReward);
+        }
     }
 
     /* INTERNAL: ENDS */
 
-    /// @dev A non-finite old leaf is the genesis' fault: the task ends and nobody loses a bond. Any other verdict is
-    /// the miner's: its bond is forfeit.
-    function _endRefuted(TaskId taskId, uint64 number, Round storage round_, LeafVerdict verdict) internal {
-        Outcome outcome = verdict == LeafVerdict.NonFiniteOld ? Outcome.PoisonedHead : Outcome.Fraud;
-        _endUntallied(taskId, number, round_, outcome);
-        if (outcome == Outcome.PoisonedHead) _close(taskId, tasks[taskId]);
+    function _end(TaskId taskId, uint256 number, uint256 index, Outcome outcome) internal {
+        Proposal storage proposal_ = proposalOf[taskId][number][index];
+        proposal_.status = Status.Final;
+        proposal_.outcome = outcome;
+        emit ProposalEnded(taskId, number, index, outcome);
     }
 
-    /// @dev No committee worked: reserved rewards and the fee go to the task, the bond back to its miner or half of it
-    /// to the task and half burned. From a head that was never a model the fee goes back too.
-    function _endUntallied(TaskId taskId, uint64 number, Round storage round_, Outcome outcome) internal {
-        TaskParams storage params_ = taskParams[taskId];
+    function _endAndRelease(TaskId taskId, uint256 number, uint256 index, Outcome outcome) internal {
+        _end(taskId, number, index, outcome);
+        Proposal storage proposal_ = proposalOf[taskId][number][index];
+        uint96 bond = proposal_.bond;
+        proposal_.bond = 0;
+        VAULT.unlock(proposal_.miner, bond);
+    }
+
+    function _endAndBurn(TaskId taskId, uint256 number, uint256 index, Outcome outcome) internal {
+        _end(taskId, number, index, outcome);
+        _slashBond(proposalOf[taskId][number][index], address(0));
+    }
+
+    function _slashBond(Proposal storage proposal_, address prover) internal {
+        uint96 bond = proposal_.bond;
+        proposal_.bond = 0;
+        VAULT.slashLocked(proposal_.miner, bond, prover);
+    }
+
+    /// @dev A proposal whose bond is gone has none to release.
+    /// @return released whether no demand keeps the bond
+    function _releaseUnlessDemanded(
+        TaskId taskId,
+        uint256 number,
+        uint256 index
+    ) internal returns (bool released) {
+        if (DISPUTES.openDemands(taskId, number, index) != 0) return false;
+        Proposal storage proposal_ = proposalOf[taskId][number][index];
+        uint96 bond = proposal_.bond;
+        if (bond != 0) {
+            proposal_.bond = 0;
+            VAULT.unlock(proposal_.miner, bond);
+        }
+        return true;
+    }
+
+    function _convict(TaskId taskId, uint256 number, uint256 index, Outcome cause, address prover) internal {
+        Proposal storage proposal_ = proposalOf[taskId][number][index];
+        Round storage round_ = rounds[taskId][number];
+        emit ProposalRefuted(taskId, number, index, cause, prover);
+        if (proposal_.status == Status.Opened) round_.opened--;
+        else if (proposal_.status == Status.Checked) round_.checked--;
+        // A past winner stays what it was.
+        if (proposal_.status != Status.Final) _end(taskId, number, index, cause);
+        _slashBond(proposal_, prover);
+    }
+
+    function _poison(TaskId taskId, address prover) internal {
         Task storage task_ = tasks[taskId];
-        _setFinal(round_, outcome);
-        emit RoundFinalized(taskId, number, outcome, 0, 0, 0);
-        uint256 returned = uint256(params_.minerReward) + params_.verifierReward;
-        if (outcome == Outcome.PoisonedHead) _earn(taskId, round_.miner, params_.proposalFee);
-        else returned += params_.proposalFee;
-        if (outcome == Outcome.Unseeded || outcome == Outcome.PoisonedHead) {
-            STAKE_VAULT.unlock(round_.miner, round_.bond);
-        } else {
-            returned += STAKE_VAULT.slashLocked(round_.miner, round_.bond);
+        (uint256 number, Round storage round_) = _lastRound(taskId);
+        TaskParams storage params_ = taskParams[taskId];
+        emit HeadPoisoned(taskId, prover);
+        if (number != 0 && round_.stage != Stage.Final) {
+            round_.stage = Stage.Final;
+            uint256 fee = params_.proposalFee;
+            uint256 returned = uint256(params_.minerReward) + params_.verifierReward;
+            for (uint256 i = 0; i < round_.proposals; i++) {
+                Proposal storage proposal_ = proposalOf[taskId][number][i];
+                if (proposal_.status == Status.Final) {
+                    returned += fee;
+                    continue;
+                }
+                _endAndRelease(taskId, number, i, Outcome.PoisonedHead);
+                VAULT.pay(proposal_.miner, fee);
+            }
+            task_.escrow += returned.toUint96();
+            emit RoundFinalized(taskId, number, NO_WINNER);
         }
-        task_.escrow += returned.toUint96();
-    }
-
-    /// @dev The loops run over at most MAX_VERIFIERS: only those enrolled when the proposal window closed committed.
-    function _endTallied(TaskId taskId, uint64 number, Round storage round_) internal {
-        TaskParams memory params_ = taskParams[taskId];
-        Attester[] memory committed = attesters(taskId, number);
-        Attestation[] memory revealed = new Attestation[](committed.length);
-        for (uint256 i = 0; i < committed.length; i++) {
-            Attestation storage stored = attestationOf[taskId][number][committed[i].account];
-            Attestation memory copy = revealed[i];
-            // The commitment has a slot of its own and did its work at the reveal.
-            copy.verdict = stored.verdict;
-            copy.lossBefore = stored.lossBefore;
-            copy.lossAfter = stored.lossAfter;
+        // A miner that made a head made every value of it.
+        Proposal storage head = proposalOf[taskId][task_.headRound][task_.headProposal];
+        if (head.bond != 0) {
+            emit ProposalRefuted(taskId, task_.headRound, task_.headProposal, Outcome.Fraud, prover);
+            _slashBond(head, prover);
         }
-        uint256 enrolledStake = STAKE_VAULT.poolTotalAt(
-            address(this),
-            TaskId.unwrap(taskId),
-            round_.proposalEndsAt - 1
-        );
-        bool quorate = uint256(round_.committedStake) * BPS >= enrolledStake * params_.quorumBps;
-        Tally.Result memory result = Tally.count(
-            committed,
-            revealed,
-            quorate,
-            params_.minImprovementMicroNats,
-            params_.toleranceMicroNats
-        );
-
-        _setFinal(round_, result.outcome);
-        emit RoundFinalized(
-            taskId,
-            number,
-            result.outcome,
-            result.improvement,
-            result.positiveStake,
-            result.negativeStake
-        );
-        // Void rounds pay the committee its fee and nothing else.
-        uint256 pot = params_.proposalFee;
-        uint256 returned = uint256(params_.minerReward) + params_.verifierReward;
-        if (result.outcome != Outcome.Void) {
-            pot += params_.verifierReward;
-            returned -= params_.verifierReward;
-        }
-        if (result.outcome == Outcome.Confirmed) {
-            returned -= params_.minerReward;
-            _earn(taskId, round_.miner, params_.minerReward);
-        }
-        pot += _settleBond(taskId, number, round_, result.outcome, params_.rejectionBps);
-        pot += _penalize(taskId, number, committed, result, params_);
-        uint256 paid = _reward(taskId, committed, result, pot);
-        tasks[taskId].escrow += (returned + pot - paid).toUint96();
-    }
-
-    /// @return paid the share of the slashed bond that is not burned
-    function _settleBond(
-        TaskId taskId,
-        uint64 number,
-        Round storage round_,
-        Outcome outcome,
-        uint16 rejectionBps
-    ) internal returns (uint256 paid) {
-        address miner = round_.miner;
-        uint96 bond = round_.bond;
-        if (outcome == Outcome.Confirmed) {
-            Task storage task_ = tasks[taskId];
-            _releaseHeadBond(task_);
-            task_.head.fullRoot = round_.fullRoot;
-            task_.head.quantRoot = round_.quantRoot;
-            task_.headMiner = miner;
-            task_.headBond = bond;
-            emit HeadMoved(taskId, number, round_.fullRoot, round_.quantRoot, round_.updateRoot);
-            return 0;
-        }
-        uint96 lost = outcome == Outcome.Rejected ? _shareRoundedDown(bond, rejectionBps) : 0;
-        if (lost != 0) paid = STAKE_VAULT.slashLocked(miner, lost);
-        STAKE_VAULT.unlock(miner, bond - lost);
-    }
-
-    /// @return paid the share of the penalties that is not burned
-    function _penalize(
-        TaskId taskId,
-        uint64 number,
-        Attester[] memory committed,
-        Tally.Result memory result,
-        TaskParams memory params_
-    ) internal returns (uint256 paid) {
-        uint256 pool = TaskId.unwrap(taskId);
-        for (uint256 i = 0; i < committed.length; i++) {
-            uint96 penalty = 0;
-            if (result.standings[i] == Tally.Standing.Silent) penalty = params_.missedRevealPenalty;
-            else if (result.standings[i] == Tally.Standing.Deviating) penalty = params_.deviationPenalty;
-            if (penalty == 0) continue;
-            emit VerifierPenalized(taskId, number, committed[i].account, penalty);
-            paid += STAKE_VAULT.slashPooled(pool, committed[i].account, penalty);
-        }
-    }
-
-    /// @dev Shares of the pot by stake, rounded down.
-    function _reward(
-        TaskId taskId,
-        Attester[] memory committed,
-        Tally.Result memory result,
-        uint256 pot
-    ) internal returns (uint256 paid) {
-        for (uint256 i = 0; i < committed.length; i++) {
-            if (result.standings[i] != Tally.Standing.Rewarded) continue;
-            uint256 share = (pot * committed[i].stake) / result.rewardedStake;
-            paid += share;
-            _earn(taskId, committed[i].account, share);
-        }
+        _close(taskId, task_);
     }
 
     function _close(TaskId taskId, Task storage task_) internal {
@@ -598,26 +605,7 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
         task_.closed = true;
         task_.escrow = 0;
         emit TaskClosed(taskId, rest);
-        _releaseHeadBond(task_);
-        _earn(taskId, task_.owner, rest);
-    }
-
-    function _releaseHeadBond(Task storage task_) internal {
-        uint96 bond = task_.headBond;
-        if (bond == 0) return;
-        task_.headBond = 0;
-        STAKE_VAULT.unlock(task_.headMiner, bond);
-    }
-
-    function _earn(TaskId taskId, address account, uint256 amount) internal {
-        if (amount == 0) return;
-        claimable[account] += amount;
-        emit Earned(taskId, account, amount);
-    }
-
-    function _setFinal(Round storage round_, Outcome outcome) internal {
-        round_.stage = Stage.Final;
-        round_.outcome = outcome;
+        VAULT.pay(task_.owner, rest);
     }
 
     /* INTERNAL: CHECKS */
@@ -632,7 +620,7 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
         if (task_.closed) revert TaskAlreadyClosed(taskId);
     }
 
-    function _lastRound(TaskId taskId) internal view returns (uint64 number, Round storage round_) {
+    function _lastRound(TaskId taskId) internal view returns (uint256 number, Round storage round_) {
         number = tasks[taskId].round;
         round_ = rounds[taskId][number];
     }
@@ -640,15 +628,6 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
     function _requirePhase(TaskId taskId, Phase expected) internal view {
         Phase now_ = phase(taskId);
         if (now_ != expected) revert WrongPhase(now_, expected);
-    }
-
-    function _requireNoRound(TaskId taskId, Task storage task_) internal view {
-        Phase now_ = phase(taskId);
-        if (now_ == Phase.Idle) return;
-        address miner = rounds[taskId][task_.round].miner;
-        if (miner == msg.sender) revert AlreadyProposed(miner, task_.round);
-        if (now_ == Phase.Proposing) revert RoundTaken(task_.round, miner);
-        revert WrongPhase(now_, Phase.Idle);
     }
 
     function _requireShort(string calldata text) internal pure {

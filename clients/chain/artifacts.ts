@@ -9,6 +9,8 @@ export const CONTRACT_NAMES = [
   "BlockHashRandomness",
   "LeafChecker",
   "TrainingMarket",
+  "Committee",
+  "Disputes",
 ] as const;
 
 export type ContractName = (typeof CONTRACT_NAMES)[number];
@@ -19,6 +21,8 @@ const FOLDERS: Record<ContractName, string> = {
   BlockHashRandomness: "randomness/BlockHashRandomness.sol",
   LeafChecker: "LeafChecker.sol",
   TrainingMarket: "TrainingMarket.sol",
+  Committee: "Committee.sol",
+  Disputes: "Disputes.sol",
 };
 
 /** What the compiler made of a contract; the published package holds the same files in the same place. */

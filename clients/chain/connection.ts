@@ -1,4 +1,6 @@
 import { Contract, FetchRequest, JsonRpcProvider, Wallet } from "ethers";
+import type { Committee } from "../../types/Committee.ts";
+import type { Disputes } from "../../types/Disputes.ts";
 import type { BlockHashRandomness } from "../../types/randomness/BlockHashRandomness.ts";
 import type { StakeVault } from "../../types/StakeVault.ts";
 import type { TestToken } from "../../types/TestToken.ts";
@@ -34,6 +36,8 @@ export type Gradwork = Chain & {
   vault: StakeVault;
   randomness: BlockHashRandomness;
   market: TrainingMarket;
+  committee: Committee;
+  disputes: Disputes;
 };
 
 /** An endpoint as it may be shown: paths and queries of hosted nodes hold API keys. */
@@ -135,5 +139,7 @@ export async function bindContracts(chain: Chain, deployment: Deployment): Promi
     vault: bind<StakeVault>("StakeVault"),
     randomness: bind<BlockHashRandomness>("BlockHashRandomness"),
     market: bind<TrainingMarket>("TrainingMarket"),
+    committee: bind<Committee>("Committee"),
+    disputes: bind<Disputes>("Disputes"),
   };
 }

@@ -1,7 +1,7 @@
 import type { ITrainingMarket } from "../../types/TrainingMarket.ts";
 
-/** `Stage`, `Phase`, `Outcome` and `Verdict` of contracts/interfaces/ITrainingMarket.sol, in its order. */
-export const STAGES = ["None", "Sealed", "Opened", "Seeded", "Checked", "Final"] as const;
+/** The enums of contracts/interfaces/ITrainingMarket.sol and ICommittee.sol, in their order. */
+export const STAGES = ["None", "Proposed", "Seeded", "Final"] as const;
 export const PHASES = [
   "Idle",
   "Proposing",
@@ -14,21 +14,29 @@ export const PHASES = [
   "Ended",
   "Closed",
 ] as const;
+export const STATUSES = ["None", "Sealed", "Opened", "Checked", "Final"] as const;
 export const OUTCOMES = [
   "None",
   "Confirmed",
+  "Outdone",
   "Rejected",
   "Void",
+  "Duplicate",
   "Unopened",
   "Unseeded",
   "Unchecked",
   "Fraud",
+  "Unanswered",
   "PoisonedHead",
 ] as const;
 export const VERDICTS = ["None", "Positive", "Negative", "Unavailable"] as const;
 
+/** `Round.winner` of a round that did not move the head. */
+export const NO_WINNER = 255n;
+
 export type Stage = (typeof STAGES)[number];
 export type Phase = (typeof PHASES)[number];
+export type Status = (typeof STATUSES)[number];
 export type Outcome = (typeof OUTCOMES)[number];
 export type Verdict = (typeof VERDICTS)[number];
 
@@ -39,7 +47,7 @@ export function named<Names extends readonly string[]>(names: Names, value: bigi
   return name;
 }
 
-/** When the windows of a round end, in seconds; those after the seed only once it is recorded. */
+/** When the windows of a round end, in seconds, if nothing ends them before; those after the seed only once it is recorded. */
 export function deadlines(
   round: ITrainingMarket.RoundStructOutput,
   params: ITrainingMarket.TaskParamsStructOutput,
@@ -48,32 +56,28 @@ export function deadlines(
   const leafCheckEndsAt = round.seededAt + params.leafCheckSeconds;
   const commitEndsAt = leafCheckEndsAt + params.commitSeconds;
   const revealEndsAt = commitEndsAt + params.revealSeconds;
+  const disputeEndsAt = revealEndsAt + params.disputeSeconds;
   return {
     openingEndsAt,
     leafCheckEndsAt,
     commitEndsAt,
     revealEndsAt,
-    disputeEndsAt: revealEndsAt + params.disputeSeconds,
+    disputeEndsAt: round.disputesEndAt > disputeEndsAt ? round.disputesEndAt : disputeEndsAt,
   };
 }
 
-/** When a round that goes no further than its present stage has ended, in seconds. */
-export function endsAt(
+/** When a round in phase `Ended` could be finalized first, in seconds, as far as the clock says. */
+export function endedAt(
   round: ITrainingMarket.RoundStructOutput,
   params: ITrainingMarket.TaskParamsStructOutput,
   maxSeedingSeconds: bigint,
 ): bigint {
   const ends = deadlines(round, params);
-  switch (named(STAGES, round.stage)) {
-    case "Sealed":
-      return ends.openingEndsAt;
-    case "Opened":
-      return ends.openingEndsAt + maxSeedingSeconds;
-    case "Seeded":
-      return ends.leafCheckEndsAt;
-    default:
-      return ends.disputeEndsAt;
+  if (named(STAGES, round.stage) === "Proposed") {
+    return round.opened === 0n ? ends.openingEndsAt : ends.openingEndsAt + maxSeedingSeconds;
   }
+  if (round.checked !== 0n) return ends.disputeEndsAt;
+  return round.opened === 0n ? round.seededAt : ends.leafCheckEndsAt;
 }
 
 /**
@@ -91,17 +95,16 @@ export function phaseAt(
   if (task.closed) return "Closed";
   const stage = named(STAGES, round.stage);
   if (stage === "None" || stage === "Final") return "Idle";
-  if (timestamp >= endsAt(round, params, maxSeedingSeconds)) return "Ended";
   const ends = deadlines(round, params);
-  switch (stage) {
-    case "Sealed":
-    case "Opened":
-      if (timestamp < round.proposalEndsAt) return "Proposing";
-      return timestamp < ends.openingEndsAt ? "Opening" : "Seeding";
-    case "Seeded":
-      return "LeafChecking";
-    case "Checked":
-      if (timestamp < ends.commitEndsAt) return "Committing";
-      return timestamp < ends.revealEndsAt ? "Revealing" : "Disputing";
+  if (timestamp < round.proposalEndsAt) return "Proposing";
+  if (timestamp < ends.openingEndsAt) return "Opening";
+  if (stage === "Proposed") {
+    const isOver = round.opened === 0n || timestamp >= ends.openingEndsAt + maxSeedingSeconds;
+    return isOver ? "Ended" : "Seeding";
   }
+  if (timestamp < ends.leafCheckEndsAt && round.opened !== 0n) return "LeafChecking";
+  if (round.checked === 0n) return "Ended";
+  if (timestamp < ends.commitEndsAt) return "Committing";
+  if (timestamp < ends.revealEndsAt) return "Revealing";
+  return timestamp < ends.disputeEndsAt ? "Disputing" : "Ended";
 }

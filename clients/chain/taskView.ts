@@ -10,6 +10,7 @@ import { explain } from "./transactions.ts";
  * @property block the newest block, which the time is of
  * @property safeBlock the block that the facts are of
  * @property number of the last round, 0 before the first
+ * @property proposals of that round, in the order of their commitments
  */
 export type TaskView = {
   block: number;
@@ -19,6 +20,7 @@ export type TaskView = {
   params: ITrainingMarket.TaskParamsStructOutput;
   number: bigint;
   round: ITrainingMarket.RoundStructOutput;
+  proposals: ITrainingMarket.ProposalStructOutput[];
   phase: Phase;
 };
 
@@ -55,7 +57,10 @@ export async function readTask(gradwork: Gradwork, terms: TaskTerms): Promise<Ta
   const timestamp = BigInt(newest.timestamp);
   try {
     const task = await market.task(terms.taskId, { blockTag: safeBlock });
-    const round = await market.round(terms.taskId, task.round, { blockTag: safeBlock });
+    const [round, proposals] = await Promise.all([
+      market.round(terms.taskId, task.round, { blockTag: safeBlock }),
+      market.proposals(terms.taskId, task.round, { blockTag: safeBlock }),
+    ]);
     const phase = phaseAt(task, round, terms.params, terms.maxSeedingSeconds, timestamp);
     return {
       block: newest.number,
@@ -65,6 +70,7 @@ export async function readTask(gradwork: Gradwork, terms: TaskTerms): Promise<Ta
       params: terms.params,
       number: task.round,
       round,
+      proposals,
       phase,
     };
   } catch (error) {

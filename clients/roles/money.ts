@@ -53,17 +53,17 @@ export async function fundTask(
   signal: AbortSignal,
 ): Promise<TransactionReceipt> {
   await requireTokens(gradwork, amount);
-  await allow(gradwork, gradwork.deployment.contracts.TrainingMarket, amount, signal);
+  await allow(gradwork, gradwork.deployment.contracts.StakeVault, amount, signal);
   return send(gradwork, gradwork.market.fundTask, [taskId, amount], signal);
 }
 
 /** All that an account owns: wallet, vault and what it can claim, in token wei. */
 export async function wealthOf(gradwork: Gradwork, account: string): Promise<bigint> {
-  const { token, vault, market } = gradwork;
+  const { token, vault } = gradwork;
   const [wallet, staked, claimable] = await Promise.all([
     token.balanceOf(account),
     vault.stakeOf(account),
-    market.claimable(account),
+    vault.balanceOf(account),
   ]);
   return wallet + staked + claimable;
 }

@@ -44,4 +44,23 @@ interface ILeafChecker {
         uint256 index,
         LeafOpening calldata opening
     ) external pure returns (LeafVerdict verdict, uint256 element);
+
+    /// @notice As `check`, but of the leaves that are not empty only: what they show by themselves, `Valid` where that is
+    /// nothing wrong.
+    function refute(
+        Trees calldata trees,
+        uint256 parameterCount,
+        uint256 index,
+        LeafOpening calldata opening
+    ) external pure returns (LeafVerdict verdict, uint256 element);
+
+    /// @notice The first element of a model's leaf that is an infinity or a NaN, or 256. Reverts unless the leaf is in the
+    /// tree.
+    function firstNonFinite(
+        bytes32 root,
+        uint256 parameterCount,
+        uint256 index,
+        bytes calldata leaf,
+        bytes32[] calldata proof
+    ) external pure returns (uint256 element);
 }

@@ -1,33 +1,44 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {ICommittee} from "./ICommittee.sol";
+import {IDisputes} from "./IDisputes.sol";
 import {ILeafChecker} from "./ILeafChecker.sol";
 import {IRandomness} from "./IRandomness.sol";
+import {IStakeVault} from "./IStakeVault.sol";
 import {LeafVerdict} from "../libraries/LeafCheck.sol";
 
 /// @dev Numbers tasks from 0. Not a round, not an amount.
 type TaskId is uint256;
 
 /// @title ITrainingMarket
-/// @notice PoGO (arXiv 2504.07540): a task's owner pays for updates that lower a model's loss. A round takes one
-/// sealed proposal, checks random leaves of it, lets enrolled verifiers attest in two phases what they measured, and
-/// confirms the update, rejects it, or leaves things as they were. Phases follow from the clock and recorded facts;
-/// every step's call may be made by anyone.
-/// @dev Amounts are in token wei, times in seconds, losses in micro-nats.
+/// @notice PoGO (arXiv 2504.07540): a task's owner pays for updates that lower a model's loss. A round takes some sealed
+/// proposals, checks random leaves of each, lets a drawn committee attest what it measured, and moves the head to the best
+/// confirmed one, or leaves it where it was. Phases follow from the clock and recorded facts; every step's call may be made
+/// by anyone.
+/// @dev Amounts are in token wei, times in seconds, losses in micro-nats. The committee and the disputes are contracts of
+/// their own, made by this one; they and it trust each other.
 interface ITrainingMarket {
     /* TYPES */
 
     /// @notice What a task fixes for good.
-    /// @param minerReward paid to the miner of a confirmed proposal
-    /// @param verifierReward shared by stake among the verifiers on the final side
-    /// @param proposalFee paid by the miner with each proposal, joins the verifiers' reward
+    /// @param minerReward paid to the miner of the proposal to which the head moves
+    /// @param verifierReward shared by weight among the verifiers of that proposal that measured well
+    /// @param proposalFee paid by the miner with each proposal to the verifiers on its final side
     /// @param minerBond locked with each proposal
     /// @param verifierStake least stake with which a verifier enrols and attests
     /// @param missedRevealPenalty lost by a verifier that commits and does not reveal
-    /// @param deviationPenalty lost for losses outside tolerance or a verdict against the outcome
-    /// @param quorumBps least committed share of the enrolled stake for a round to count
-    /// @param rejectionBps share of the bond lost when a proposal is rejected by vote
+    /// @param deviationPenalty lost, for each proposal, for losses outside tolerance or a verdict against the outcome; and by
+    /// a drawn verifier that never committed
+    /// @param demandDeposit what a demand costs while no other is open; the j-th open one costs 1 + j times that
+    /// @param answerRefund the part of a deposit that an answer pays to the miner
+    /// @param answerSeconds least time to answer a demand
+    /// @param answerSlotSeconds more time for each demand that was open before
+    /// @param quorumBps least weight of positive and negative verdicts, as a share of the enrolled stake, that decides
+    /// @param rejectionBps share of the bond lost when a proposal is rejected
     /// @param leafChecks random leaves that a proposal must open
+    /// @param maxProposals most proposals in a round
+    /// @param committeeSize expected number of drawn verifiers; fewer are enrolled: all of them
     /// @param minImprovementMicroNats ε: least improvement that confirms
     /// @param toleranceMicroNats honest measurements differ by less
     struct TaskParams {
@@ -38,16 +49,22 @@ interface ITrainingMarket {
         uint96 verifierStake;
         uint96 missedRevealPenalty;
         uint96 deviationPenalty;
+        uint96 demandDeposit;
+        uint96 answerRefund;
         uint32 proposalSeconds;
         uint32 openingSeconds;
         uint32 leafCheckSeconds;
         uint32 commitSeconds;
         uint32 revealSeconds;
         uint32 disputeSeconds;
+        uint32 answerSeconds;
+        uint32 answerSlotSeconds;
         uint32 closeDelaySeconds;
         uint16 quorumBps;
         uint16 rejectionBps;
         uint8 leafChecks;
+        uint8 maxProposals;
+        uint8 committeeSize;
         uint64 minImprovementMicroNats;
         uint64 toleranceMicroNats;
     }
@@ -61,19 +78,17 @@ interface ITrainingMarket {
 
     /// @param escrow what rounds to come can reserve
     /// @param round number of the last round, 0 before the first
-    /// @param enrolled accounts with stake in the task's pool
     /// @param closableAt 0 while no closing was requested
-    /// @param headMiner whose bond is locked for the present head; zero for the genesis
-    /// @param headBond how much of it
+    /// @param headRound the round that moved the head last; 0 for the genesis
+    /// @param headProposal the proposal of that round, whose bond answers for the head
     struct Task {
         address owner;
         uint96 escrow;
         uint64 round;
-        uint16 enrolled;
+        uint64 headRound;
         uint48 closableAt;
+        uint8 headProposal;
         bool closed;
-        address headMiner;
-        uint96 headBond;
         bytes32 manifestHash;
         string location;
         Head head;
@@ -82,10 +97,8 @@ interface ITrainingMarket {
     /// @notice What has been recorded of a round. `Phase` is this and the clock.
     enum Stage {
         None,
-        Sealed,
-        Opened,
+        Proposed,
         Seeded,
-        Checked,
         Final
     }
 
@@ -102,59 +115,73 @@ interface ITrainingMarket {
         Closed
     }
 
+    /// @param proposals how many were sealed
+    /// @param opened how many of them are opened and neither checked nor refuted
+    /// @param checked how many passed the leaf check and are not refuted
+    /// @param winner the proposal to which the head moved; `NO_WINNER` before, or if it did not
+    /// @param disputesEndAt when the last demand of the round is settled; 0 without any
+    /// @param seedTicket what the randomness source was asked for, 0 before
+    /// @param oldRoot `fullRoot` of the head that the round started from
+    struct Round {
+        Stage stage;
+        uint8 proposals;
+        uint8 opened;
+        uint8 checked;
+        uint8 winner;
+        uint48 proposalEndsAt;
+        uint48 seededAt;
+        uint48 disputesEndAt;
+        uint64 seedTicket;
+        bytes32 oldRoot;
+        bytes32 seed;
+    }
+
+    enum Status {
+        None,
+        Sealed,
+        Opened,
+        Checked,
+        Final
+    }
+
+    /// @notice How a proposal ended.
     enum Outcome {
         None,
+        /// The head moved to it.
         Confirmed,
+        /// Good enough, but another was better.
+        Outdone,
         Rejected,
         Void,
+        /// Its model is the head's, or that of an earlier proposal from the same head.
+        Duplicate,
         Unopened,
         Unseeded,
         Unchecked,
         Fraud,
+        /// A demand for a leaf was not answered in time.
+        Unanswered,
+        /// The head was never a model; nobody is to blame but who made the head.
         PoisonedHead
     }
 
-    /// @notice Positive: the data came and everything rebuilds. Unavailable: an abstention.
-    enum Verdict {
-        None,
-        Positive,
-        Negative,
-        Unavailable
-    }
-
-    /// @param bond what is left of the miner's bond while the round is not final
-    /// @param committedStake stake of the verifiers that committed
-    /// @param seedTicket what the randomness source was asked for, 0 before
-    /// @param commitment the sealed proposal
-    struct Round {
+    /// @param bond what is left of the miner's bond; 0 once it is returned or lost
+    struct Proposal {
         address miner;
         uint96 bond;
-        Stage stage;
+        Status status;
         Outcome outcome;
-        uint16 attesters;
-        uint48 proposalEndsAt;
-        uint48 seededAt;
-        uint96 committedStake;
-        uint64 seedTicket;
         bytes32 commitment;
         bytes32 fullRoot;
         bytes32 quantRoot;
         bytes32 updateRoot;
-        bytes32 seed;
     }
 
-    struct Attester {
-        address account;
-        uint96 stake;
-    }
-
-    /// @param reason why a verdict is negative; 0 otherwise. The clients' codes, no contract reads them.
-    struct Attestation {
-        bytes32 commitment;
-        Verdict verdict;
-        uint8 reason;
-        uint64 lossBefore;
-        uint64 lossAfter;
+    /// @notice Who opened a model first, while a head stands.
+    struct Priority {
+        address miner;
+        uint64 round;
+        uint8 proposal;
     }
 
     /* EVENTS */
@@ -171,18 +198,18 @@ interface ITrainingMarket {
     event TaskFunded(TaskId indexed taskId, address indexed from, uint256 amount);
     event TaskCloseRequested(TaskId indexed taskId, uint256 closableAt);
     event TaskClosed(TaskId indexed taskId, uint256 returned);
-    event Enrolled(TaskId indexed taskId, address indexed verifier, uint256 amount);
-    event Disenrolled(TaskId indexed taskId, address indexed verifier);
     event Proposed(
         TaskId indexed taskId,
         uint256 indexed round,
         address indexed miner,
+        uint256 proposal,
         bytes32 commitment,
         uint256 proposalEndsAt
     );
     event ProposalOpened(
         TaskId indexed taskId,
         uint256 indexed round,
+        uint256 indexed proposal,
         bytes32 fullRoot,
         bytes32 quantRoot,
         bytes32 updateRoot,
@@ -190,53 +217,40 @@ interface ITrainingMarket {
     );
     event SeedRequested(TaskId indexed taskId, uint256 indexed round, uint64 ticket);
     event SeedRecorded(TaskId indexed taskId, uint256 indexed round, bytes32 seed);
-    event LeavesChecked(TaskId indexed taskId, uint256 indexed round);
+    event LeavesChecked(TaskId indexed taskId, uint256 indexed round, uint256 indexed proposal);
     event LeafRefuted(
         TaskId indexed taskId,
         uint256 indexed round,
+        uint256 indexed proposal,
         uint256 leafIndex,
         LeafVerdict verdict,
         uint256 element
     );
-    event AttestationCommitted(
+    /// @notice The bond that still answered for a proposal is lost, by something that was shown on chain.
+    event ProposalRefuted(
         TaskId indexed taskId,
         uint256 indexed round,
-        address indexed verifier,
-        bytes32 commitment,
-        uint256 stake
+        uint256 indexed proposal,
+        Outcome cause,
+        address prover
     );
-    event AttestationRevealed(
+    event ProposalEnded(
         TaskId indexed taskId,
         uint256 indexed round,
-        address indexed verifier,
-        Verdict verdict,
-        uint8 reason,
-        uint64 lossBefore,
-        uint64 lossAfter
+        uint256 indexed proposal,
+        Outcome outcome
     );
-    event VerifierPenalized(
-        TaskId indexed taskId,
-        uint256 indexed round,
-        address indexed verifier,
-        uint256 amount
-    );
-    event RoundFinalized(
-        TaskId indexed taskId,
-        uint256 indexed round,
-        Outcome outcome,
-        int256 improvementMicroNats,
-        uint256 positiveStake,
-        uint256 negativeStake
-    );
+    event RoundFinalized(TaskId indexed taskId, uint256 indexed round, uint256 winner);
     event HeadMoved(
         TaskId indexed taskId,
         uint256 indexed round,
+        uint256 indexed proposal,
         bytes32 fullRoot,
         bytes32 quantRoot,
         bytes32 updateRoot
     );
-    event Earned(TaskId indexed taskId, address indexed account, uint256 amount);
-    event Claimed(address indexed account, uint256 amount);
+    event HeadPoisoned(TaskId indexed taskId, address prover);
+    event DisputesExtended(TaskId indexed taskId, uint256 indexed round, uint256 disputesEndAt);
 
     /* ERRORS */
 
@@ -246,37 +260,29 @@ interface ITrainingMarket {
     error UnknownTask(TaskId taskId);
     error TaskAlreadyClosed(TaskId taskId);
     error NotOwner(address caller, address owner);
+    error NotDisputes(address caller);
     error NotClosable(uint256 timestamp, uint256 closableAt);
     error TaskClosing(TaskId taskId, uint256 closableAt);
     error InsufficientEscrow(uint256 given, uint256 limit);
     error WrongPhase(Phase given, Phase expected);
-    error WrongStage(Stage given, Stage expected);
+    error WrongStatus(Status given, Status expected);
+    error WrongRound(uint256 given, uint256 expected);
     error AlreadyProposed(address miner, uint256 round);
-    error RoundTaken(uint256 round, address miner);
+    error TooManyProposals(uint256 limit);
     error CommitmentMismatch(bytes32 given, bytes32 expected);
     error SeedPending(uint64 ticket);
     error SeedOutOfReach(uint64 ticket);
     error SeedNotRequested(uint256 round);
     error SeedStillReadable(uint64 ticket);
     error WrongLeafCount(uint256 given, uint256 expected);
-    error StakeTooSmall(uint256 given, uint256 limit);
-    error TooManyVerifiers(uint256 limit);
-    error OwnProposal(address miner);
-    error AlreadyAttested(address verifier, uint256 round);
-    error NothingCommitted(address verifier, uint256 round);
-    error InvalidVerdict(Verdict verdict, uint8 reason);
-    error NotEnrolled(TaskId taskId, address verifier);
-    error ZeroCommitment();
-    error NothingToClaim(address account);
+    error NothingAtStake(TaskId taskId, uint256 round, uint256 proposal);
+    error DemandsOpen(TaskId taskId, uint256 round, uint256 proposal);
 
     /* PARTIES */
 
     /// @notice Says where the caller serves blobs.
     /// @param endpoint an HTTP URL, at most 256 bytes
     function announce(string calldata endpoint) external;
-
-    /// @notice Sends `account` what it earned. Anyone may call.
-    function claim(address account) external;
 
     /* TASKS */
 
@@ -300,25 +306,20 @@ interface ITrainingMarket {
     /// to its miner. Anyone may call.
     function closeTask(TaskId taskId) external;
 
-    /* VERIFIERS */
-
-    /// @notice Moves `amount` of the caller's free stake into the task's pool and accepts the duty to attest.
-    function enrol(TaskId taskId, uint96 amount) external;
-
-    /// @notice Takes all of the caller's stake out of the task's pool and starts its withdrawal.
-    function disenrol(TaskId taskId) external;
-
     /* ROUNDS */
 
-    /// @notice Starts a round with a sealed proposal (protocol, §2.1); locks the bond, takes the fee, reserves the
-    /// rewards.
+    /// @notice Makes a sealed proposal (protocol, §2.1), the first of a round or one more while its window is open; locks
+    /// the bond, takes the fee. The first reserves the round's rewards.
+    /// @param number of the round that the commitment is for: a proposal that arrives in another is refused, not lost
     /// @param commitment keccak256(abi.encode(chainId, market, taskId, round, miner, fullRoot, quantRoot, updateRoot,
     /// location, salt))
-    function propose(TaskId taskId, bytes32 commitment) external;
+    function propose(TaskId taskId, uint256 number, bytes32 commitment) external;
 
-    /// @notice Opens the round's sealed proposal, after the proposal window. The salt makes it the miner's to call.
+    /// @notice Opens a sealed proposal, after the proposal window. The salt makes it the miner's to call. The bond of a
+    /// duplicate goes back at once; its fee does not.
     function openProposal(
         TaskId taskId,
+        uint256 proposalIndex,
         bytes32 fullRoot,
         bytes32 quantRoot,
         bytes32 updateRoot,
@@ -327,51 +328,64 @@ interface ITrainingMarket {
     ) external;
 
     /// @notice Fixes which seed the round will use, after the opening window. Where a fixed one went out of reach
-    /// before it was recorded, fixes another, and a small share of the bond is lost.
+    /// before it was recorded, fixes another, and a small share of every open bond is burned.
     function requestSeed(TaskId taskId) external;
 
     /// @notice Records the seed once it is known.
     function recordSeed(TaskId taskId) external;
 
-    /// @notice Opens the drawn leaves. A leaf that is in its trees and breaks the transition or quantization rule
-    /// forfeits the miner's bond; one that is not in its trees reverts.
+    /// @notice Opens the drawn leaves of a proposal. A leaf that is in its trees and breaks the transition or quantization
+    /// rule burns the miner's bond; one that is not in its trees reverts.
     /// @param openings one for each j < leafChecks, in order
-    function checkLeaves(TaskId taskId, ILeafChecker.LeafOpening[] calldata openings) external;
-
-    /// @notice Commits to an attestation with the stake that was enrolled when the proposal window closed.
-    /// @param commitment keccak256(abi.encode(chainId, market, taskId, round, verifier, verdict, reason, lossBefore,
-    /// lossAfter, salt))
-    function commitAttestation(TaskId taskId, bytes32 commitment) external;
-
-    /// @notice Reveals what the caller committed to.
-    function revealAttestation(
+    function checkLeaves(
         TaskId taskId,
-        Verdict verdict,
-        uint8 reason,
-        uint64 lossBefore,
-        uint64 lossAfter,
-        bytes32 salt
+        uint256 proposalIndex,
+        ILeafChecker.LeafOpening[] calldata openings
     ) external;
 
-    /// @notice Ends a round: moves the head or not, pays, penalizes. Once, in phase `Ended`.
+    /// @notice Ends a round: moves the head or not, pays, penalizes. Once, in phase `Ended`, when no demand is open.
     function finalize(TaskId taskId) external;
+
+    /// @notice Returns the bond of a past head's proposal that a demand, open at the time, kept locked.
+    function releaseBond(TaskId taskId, uint256 number, uint256 proposalIndex) external;
+
+    /* DISPUTES */
+
+    /// @notice Disputes only: takes the bond that answers for a proposal. One of a live round is out of it; a past one is
+    /// the head's, which stays where it is.
+    function convict(
+        TaskId taskId,
+        uint256 number,
+        uint256 proposalIndex,
+        Outcome cause,
+        address prover
+    ) external;
+
+    /// @notice Disputes only: the head holds a value that is not finite. Ends the round and the task and returns the
+    /// round's bonds and fees; a miner that made the head loses its bond.
+    function poison(TaskId taskId, address prover) external;
+
+    /// @notice Disputes only: the present round does not end before `time`.
+    function extendDisputes(TaskId taskId, uint256 time) external;
 
     /* VIEWS */
 
     // solhint-disable func-name-mixedcase
-    function VAULT() external view returns (address);
-
-    function TOKEN() external view returns (address);
+    function VAULT() external view returns (IStakeVault);
 
     function RANDOMNESS() external view returns (IRandomness);
 
     function LEAF_CHECKER() external view returns (ILeafChecker);
 
-    /// @notice Most verifiers that one task takes.
-    function MAX_VERIFIERS() external view returns (uint256);
+    function COMMITTEE() external view returns (ICommittee);
+
+    function DISPUTES() external view returns (IDisputes);
 
     /// @notice Most seconds from the opening window's end to a recorded seed; later the round ends without.
     function MAX_SEEDING_SECONDS() external view returns (uint256);
+
+    /// @notice `Round.winner` of a round that did not move the head.
+    function NO_WINNER() external view returns (uint8);
 
     // solhint-enable func-name-mixedcase
 
@@ -383,21 +397,25 @@ interface ITrainingMarket {
 
     function round(TaskId taskId, uint256 number) external view returns (Round memory);
 
+    function proposal(TaskId taskId, uint256 number, uint256 index) external view returns (Proposal memory);
+
+    /// @notice All proposals of a round, in the order of their commitments.
+    function proposals(TaskId taskId, uint256 number) external view returns (Proposal[] memory);
+
+    /// @notice Who first opened the model under `fullRoot` from the head of round `headRound`.
+    function priority(
+        TaskId taskId,
+        uint256 headRound,
+        bytes32 fullRoot
+    ) external view returns (address miner, uint64 round, uint8 proposal);
+
     /// @notice The phase of the task's last round now.
     function phase(TaskId taskId) external view returns (Phase);
 
-    /// @notice The verifiers that committed in a round, in order.
-    function attesters(TaskId taskId, uint256 number) external view returns (Attester[] memory);
-
-    function attestation(
+    /// @notice The trees of an opened proposal, and how many parameters they are of.
+    function trees(
         TaskId taskId,
         uint256 number,
-        address verifier
-    ) external view returns (Attestation memory);
-
-    /// @notice Whether the verifier is enrolled now.
-    function isEnrolled(TaskId taskId, address verifier) external view returns (bool);
-
-    /// @notice What `account` can claim, in token wei.
-    function claimable(address account) external view returns (uint256);
+        uint256 index
+    ) external view returns (ILeafChecker.Trees memory, uint256 parameterCount);
 }

@@ -25,7 +25,8 @@ enum LeafVerdict {
 /// @notice PoGO's leaf check (arXiv 2504.07540): whether a new leaf follows from an old one and an update, and a
 /// quantized one from the new. Gives a verdict; reverts only on leaves of a wrong length.
 library LeafCheck {
-    /// @notice Checks θ′ = θ ⊕ Δ and q = Q(θ′) on the leaves of one index.
+    /// @notice Checks θ′ = θ ⊕ Δ and q = Q(θ′) on the leaves of one index. A leaf may be empty: then only what the others
+    /// show is checked, and `Valid` says that they show nothing wrong.
     /// @param oldLeaf 256 values of θ, 1,024 bytes
     /// @param updateLeaf 256 elements of Δ, 136 bytes
     /// @param newLeaf 256 values of θ′, 1,024 bytes
@@ -40,16 +41,27 @@ library LeafCheck {
         bytes calldata quantLeaf,
         uint256 liveParameters
     ) internal pure returns (LeafVerdict reason, uint256 element) {
-        element = firstNonFinite(oldLeaf);
-        if (element != MXFP4.NONE) return (LeafVerdict.NonFiniteOld, element);
-        element = MXFP4.firstInvalid(updateLeaf);
-        if (element != MXFP4.NONE) return (LeafVerdict.InvalidEncoding, element);
-        element = MXFP4.firstNonZeroCode(updateLeaf, liveParameters);
-        if (element != MXFP4.NONE) return (LeafVerdict.NonZeroPadding, element);
-        (reason, element) = transition(oldLeaf, updateLeaf, newLeaf);
-        if (reason != LeafVerdict.Valid) return (reason, element);
-        element = MXFP4.firstDifference(newLeaf, quantLeaf);
-        if (element != MXFP4.NONE) return (LeafVerdict.WrongQuantization, element);
+        bool hasSum = oldLeaf.length != 0 && updateLeaf.length != 0;
+        if (oldLeaf.length != 0) {
+            element = firstNonFinite(oldLeaf);
+            if (element != MXFP4.NONE) return (LeafVerdict.NonFiniteOld, element);
+        }
+        if (updateLeaf.length != 0) {
+            element = MXFP4.firstInvalid(updateLeaf);
+            if (element != MXFP4.NONE) return (LeafVerdict.InvalidEncoding, element);
+            element = MXFP4.firstNonZeroCode(updateLeaf, liveParameters);
+            if (element != MXFP4.NONE) return (LeafVerdict.NonZeroPadding, element);
+        }
+        if (hasSum) {
+            (reason, element) = transition(oldLeaf, updateLeaf, newLeaf);
+            if (reason != LeafVerdict.Valid) return (reason, element);
+        }
+        if (newLeaf.length != 0 && quantLeaf.length != 0) {
+            // A new leaf that is not finite can come from an old one that is not: that has no quantization to be wrong.
+            if (!hasSum && firstNonFinite(newLeaf) != MXFP4.NONE) return (LeafVerdict.Valid, 0);
+            element = MXFP4.firstDifference(newLeaf, quantLeaf);
+            if (element != MXFP4.NONE) return (LeafVerdict.WrongQuantization, element);
+        }
         return (LeafVerdict.Valid, 0);
     }
 
@@ -68,6 +80,7 @@ library LeafCheck {
     /// @notice Checks θ′ = θ ⊕ Δ, bit for bit.
     /// @param oldLeaf finite values
     /// @param updateLeaf a valid encoding
+    /// @param newLeaf may be empty: then only whether the sums are finite is checked
     /// @return reason `NonFiniteSum`, `WrongSum` or `Valid`
     /// @return element the first element for which it holds; 0 if valid
     function transition(
@@ -77,7 +90,8 @@ library LeafCheck {
     ) internal pure returns (LeafVerdict reason, uint256 element) {
         MXFP4.requireLength(oldLeaf, MXFP4.FULL_LEAF_BYTES);
         MXFP4.requireLength(updateLeaf, MXFP4.QUANT_LEAF_BYTES);
-        MXFP4.requireLength(newLeaf, MXFP4.FULL_LEAF_BYTES);
+        bool hasNew = newLeaf.length != 0;
+        if (hasNew) MXFP4.requireLength(newLeaf, MXFP4.FULL_LEAF_BYTES);
         unchecked {
             for (uint256 i = 0; i < MXFP4.LEAF_PARAMETERS; i += Float32.LANES_PER_WORD) {
                 uint256 sums = Float32.addLanes(
@@ -86,6 +100,7 @@ library LeafCheck {
                 );
                 uint256 lanes = Float32.nonFinite(sums);
                 if (lanes != 0) return (LeafVerdict.NonFiniteSum, i + Float32.firstLane(lanes));
+                if (!hasNew) continue;
                 lanes = sums ^ Float32.load(newLeaf, 4 * i);
                 // A later sum that is not finite is the stronger reason, so go on.
                 if (lanes != 0 && reason == LeafVerdict.Valid) {

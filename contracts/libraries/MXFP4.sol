@@ -41,6 +41,11 @@ library MXFP4 {
 
     error WrongLeafLength(uint256 given, uint256 expected);
 
+    /// @notice Leaves of a vector of so many parameters.
+    function leafCount(uint256 parameterCount) internal pure returns (uint256) {
+        return (parameterCount + LEAF_PARAMETERS - 1) / LEAF_PARAMETERS;
+    }
+
     /// @notice Reverts unless a leaf has the expected length.
     function requireLength(bytes calldata leaf, uint256 expected) internal pure {
         require(leaf.length == expected, WrongLeafLength(leaf.length, expected));

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {ITrainingMarket} from "../interfaces/ITrainingMarket.sol";
 import {Tally} from "../libraries/Tally.sol";
 
 /// @title TallyHarness
 /// @notice Many tallies in one call, for tests.
 contract TallyHarness {
     struct Case {
-        ITrainingMarket.Attester[] attesters;
-        ITrainingMarket.Attestation[] attestations;
-        bool quorate;
+        Tally.Ballot[] ballots;
+        uint256 quorumWeight;
         uint256 minImprovement;
         uint256 tolerance;
     }
@@ -19,13 +17,7 @@ contract TallyHarness {
         results = new Tally.Result[](cases.length);
         for (uint256 i = 0; i < cases.length; ++i) {
             Case calldata each = cases[i];
-            results[i] = Tally.count(
-                each.attesters,
-                each.attestations,
-                each.quorate,
-                each.minImprovement,
-                each.tolerance
-            );
+            results[i] = Tally.count(each.ballots, each.quorumWeight, each.minImprovement, each.tolerance);
         }
     }
 }

@@ -16,11 +16,11 @@ export type Ledger = {
 };
 
 /** What an account owns: in its wallet, in the vault, and what it can claim. */
-export async function wealthOf({ token, vault, market }: Scenario, account: AddressLike): Promise<bigint> {
+export async function wealthOf({ token, vault }: Scenario, account: AddressLike): Promise<bigint> {
   const parts = await Promise.all([
     token.balanceOf(account),
     vault.stakeOf(account),
-    market.claimable(account),
+    vault.balanceOf(account),
   ]);
   return parts.reduce((sum, part) => sum + part);
 }
@@ -35,7 +35,7 @@ export async function readLedger(task: Task): Promise<Ledger> {
     second: await wealthOf(task, second),
     third: await wealthOf(task, third),
     escrow: (await task.market.task(task.taskId)).escrow,
-    burned: await task.token.balanceOf(BURN_ADDRESS),
+    burned: await wealthOf(task, BURN_ADDRESS),
   };
 }
 
@@ -51,24 +51,29 @@ export async function expectChanges(task: Task, before: Ledger, changes: Partial
   expect(seen).to.deep.equal(expected);
 }
 
-/** Expects the vault and the market to hold what they owe, to the wei, and no token to be lost. */
+/** Expects the vault to hold what is owed, to the wei, and no token to be lost. */
 export async function expectSolvent(scenario: Scenario, others: AddressLike[] = []): Promise<void> {
-  const { token, vault, market, deployer, owner, miner, rival, verifiers, stranger } = scenario;
-  const parties = [deployer, owner, miner, rival, ...verifiers, stranger, ...others];
-  let [staked, owed, held] = [0n, 0n, await token.balanceOf(BURN_ADDRESS)];
+  const { token, vault, market, committee, disputes, deployer, owner, miner, rival, verifiers, stranger } =
+    scenario;
+  const parties = [deployer, owner, miner, rival, ...verifiers, stranger, BURN_ADDRESS, ...others];
+  let [staked, owed, held] = [0n, 0n, 0n];
   for (const party of parties) {
     staked += await vault.stakeOf(party);
-    owed += await market.claimable(party);
+    owed += await vault.balanceOf(party);
     held += await token.balanceOf(party);
   }
   const taskCount = await market.taskCount();
+  let escrow = 0n;
   for (let taskId = 0n; taskId < taskCount; taskId++) {
-    const [{ escrow, round }, params] = [await market.task(taskId), await market.params(taskId)];
-    const stage = named(STAGES, (await market.round(taskId, round)).stage);
-    const isLive = stage !== "None" && stage !== "Final";
-    owed += escrow + (isLive ? params.minerReward + params.verifierReward + params.proposalFee : 0n);
+    const [task, params] = [await market.task(taskId), await market.params(taskId)];
+    const { stage, proposals } = await market.round(taskId, task.round);
+    const isLive = !["None", "Final"].includes(named(STAGES, stage));
+    escrow += task.escrow;
+    if (isLive) escrow += params.minerReward + params.verifierReward + proposals * params.proposalFee;
   }
-  expect(await token.balanceOf(vault), "vault").to.equal(staked);
-  expect(await token.balanceOf(market), "market").to.equal(owed);
-  expect(await token.totalSupply(), "supply").to.equal(held + staked + owed);
+  expect(await vault.balanceOf(market), "market").to.equal(escrow);
+  expect(await vault.balanceOf(committee), "committee").to.equal(0n);
+  const deposits = await vault.balanceOf(disputes);
+  expect(await token.balanceOf(vault), "vault").to.equal(staked + owed + escrow + deposits);
+  expect(await token.totalSupply(), "supply").to.equal(held + staked + owed + escrow + deposits);
 }

@@ -14,6 +14,8 @@ import {
 } from "../../../clients/chain/phase.ts";
 import { drawIndices } from "../../../clients/model/draws.ts";
 import { deployGradwork } from "../../../deploy/deployGradwork.ts";
+import type { Committee, ICommittee } from "../../../types/Committee.ts";
+import type { Disputes } from "../../../types/Disputes.ts";
 import type { LeafChecker } from "../../../types/LeafChecker.ts";
 import type { BlockHashRandomness } from "../../../types/randomness/BlockHashRandomness.ts";
 import type { StakeVault } from "../../../types/StakeVault.ts";
@@ -40,6 +42,8 @@ export type Scenario = {
   randomness: BlockHashRandomness;
   leafChecker: LeafChecker;
   market: TrainingMarket;
+  committee: Committee;
+  disputes: Disputes;
   deployer: HardhatEthersSigner;
   owner: HardhatEthersSigner;
   miner: HardhatEthersSigner;
@@ -53,8 +57,11 @@ export type TaskParams = { [Key in keyof ITrainingMarket.TaskParamsStruct]: bigi
 /** A registered and funded task, and the work that its next round proposes. */
 export type Task = Scenario & { taskId: bigint; params: TaskParams; transition: Transition };
 
-/** What a verifier commits to; a silent one does not reveal it. */
-export type Vote = { verdict: Verdict; reason: number; lossBefore: bigint; lossAfter: bigint; silent?: true };
+/** What a verifier says of one proposal. */
+export type Vote = { verdict: Verdict; reason: number; lossAfter: bigint };
+
+/** What a verifier commits to, a vote for each proposal; a silent one does not reveal it. */
+export type Ballot = { lossBefore: bigint; votes: Vote[]; silent?: true };
 
 /** Odd amounts, so that every rounding shows. */
 export const PARAMS: TaskParams = {
@@ -63,18 +70,24 @@ export const PARAMS: TaskParams = {
   proposalFee: parseEther("3") + 2n,
   minerBond: parseEther("1000") + 33n,
   verifierStake: parseEther("200"),
-  missedRevealPenalty: parseEther("40") + 3n,
+  missedRevealPenalty: parseEther("50") + 3n,
   deviationPenalty: parseEther("10") + 1n,
+  demandDeposit: parseEther("2") + 1n,
+  answerRefund: parseEther("1"),
   proposalSeconds: 3_000n,
   openingSeconds: 3_100n,
   leafCheckSeconds: 3_200n,
   commitSeconds: 3_300n,
   revealSeconds: 3_400n,
   disputeSeconds: 3_500n,
+  answerSeconds: 1_800n,
+  answerSlotSeconds: 60n,
   closeDelaySeconds: 4_000n,
   quorumBps: 5_000n,
   rejectionBps: 777n,
   leafChecks: 4n,
+  maxProposals: 4n,
+  committeeSize: 8n,
   minImprovementMicroNats: 5_000n,
   toleranceMicroNats: 2_000n,
 };
@@ -117,6 +130,8 @@ export async function openScenario(deployment: Deployment): Promise<Scenario> {
     randomness: await ethers.getContractAt("BlockHashRandomness", contracts.BlockHashRandomness),
     leafChecker: await ethers.getContractAt("LeafChecker", contracts.LeafChecker),
     market: await ethers.getContractAt("TrainingMarket", contracts.TrainingMarket),
+    committee: await ethers.getContractAt("Committee", contracts.Committee),
+    disputes: await ethers.getContractAt("Disputes", contracts.Disputes),
     deployer: signers[0]!,
     owner: signers[1]!,
     miner: signers[2]!,
@@ -129,14 +144,12 @@ export async function openScenario(deployment: Deployment): Promise<Scenario> {
   return scenario;
 }
 
-/** Gives an account tokens, approvals of market and vault, and free stake. */
-export async function fundParty({ token, vault, market }: Scenario, party: HardhatEthersSigner) {
+/** Gives an account tokens, an approval of the vault, and free stake. */
+export async function fundParty({ token, vault }: Scenario, party: HardhatEthersSigner) {
   await tick();
   await token.connect(party).faucet(await token.FAUCET_CAP());
   await tick();
   await token.connect(party).approve(vault, 2n ** 256n - 1n);
-  await tick();
-  await token.connect(party).approve(market, 2n ** 256n - 1n);
   await tick();
   await vault.connect(party).deposit(DEPOSIT);
 }
@@ -167,10 +180,10 @@ export async function createTask(): Promise<Task> {
   return task;
 }
 
-export async function enrolVerifiers({ market, taskId, verifiers }: Task): Promise<void> {
+export async function enrolVerifiers({ committee, taskId, verifiers }: Task): Promise<void> {
   for (const [i, verifier] of verifiers.entries()) {
     await tick();
-    await market.connect(verifier).enrol(taskId, STAKES[i]!);
+    await committee.connect(verifier).enrol(taskId, STAKES[i]!);
   }
 }
 
@@ -216,50 +229,72 @@ function commitment(
 }
 
 /** The arguments of `openProposal`, in order. */
-export type OpeningArguments = [taskId: bigint, string, string, string, string, string];
+export type OpeningArguments = [taskId: bigint, index: bigint, string, string, string, string, string];
 
-export function openingArguments({ taskId, transition }: Task): OpeningArguments {
-  return [taskId, transition.fullRoot, transition.quantRoot, transition.updateRoot, LOCATION, SALT];
+export function openingArguments({ taskId, transition }: Task, index = 0n): OpeningArguments {
+  const { fullRoot, quantRoot, updateRoot } = transition;
+  return [taskId, index, fullRoot, quantRoot, updateRoot, LOCATION, SALT];
 }
 
-/** What the miner seals for the next round. */
+/** The round that takes a proposal made now. */
+export async function proposableRound({ market, taskId }: Task): Promise<bigint> {
+  const { round } = await market.task(taskId);
+  return named(PHASES, await market.phase(taskId)) === "Proposing" ? round : round + 1n;
+}
+
+/** What the miner seals for the round that takes its proposal. */
 export async function proposalCommitment(
   task: Task,
   miner = task.miner,
-  [, ...values]: OpeningArguments = openingArguments(task),
+  [, , ...values]: OpeningArguments = openingArguments(task),
 ): Promise<string> {
-  const round = (await task.market.task(task.taskId)).round + 1n;
+  const round = await proposableRound(task);
   return commitment(task, round, miner, ["bytes32", "bytes32", "bytes32", "string", "bytes32"], values);
 }
 
-export function positive(lossBefore: bigint, lossAfter: bigint): Vote {
-  return { verdict: "Positive", reason: 0, lossBefore, lossAfter };
+export const NONE: Vote = { verdict: "None", reason: 0, lossAfter: 0n };
+
+/** A positive vote on each proposal, in order, with its loss after. */
+export function positive(lossBefore: bigint, ...lossesAfter: bigint[]): Ballot {
+  const votes = lossesAfter.map((lossAfter): Vote => ({ verdict: "Positive", reason: 0, lossAfter }));
+  return { lossBefore, votes };
 }
 
-export const NEGATIVE: Vote = { verdict: "Negative", reason: 3, lossBefore: 0n, lossAfter: 0n };
-export const UNAVAILABLE: Vote = { verdict: "Unavailable", reason: 0, lossBefore: 0n, lossAfter: 0n };
+export const NEGATIVE: Ballot = {
+  lossBefore: 0n,
+  votes: [{ verdict: "Negative", reason: 3, lossAfter: 0n }],
+};
+export const UNAVAILABLE: Ballot = {
+  lossBefore: 0n,
+  votes: [{ verdict: "Unavailable", reason: 0, lossAfter: 0n }],
+};
 
 /** Three verifiers that measured an improvement of 10,000 micro-nats, each a little differently. */
-export const CONFIRMING: Vote[] = [
+export const CONFIRMING: Ballot[] = [
   positive(5_000_000n, 4_990_000n),
   positive(5_000_100n, 4_990_050n),
   positive(5_000_200n, 4_990_300n),
 ];
 
 /** The arguments of `revealAttestation` after the task. */
-export function revealArguments(vote: Vote): [bigint, number, bigint, bigint, string] {
-  return [BigInt(VERDICTS.indexOf(vote.verdict)), vote.reason, vote.lossBefore, vote.lossAfter, SALT];
+export function revealArguments(ballot: Ballot): [bigint, ICommittee.VoteStruct[], string] {
+  const votes = ballot.votes.map(({ verdict, reason, lossAfter }) => ({
+    verdict: VERDICTS.indexOf(verdict),
+    reason,
+    lossAfter,
+  }));
+  return [ballot.lossBefore, votes, SALT];
 }
 
 /** What a verifier commits to for the present round. */
 export async function attestationCommitment(
   task: Task,
   verifier: HardhatEthersSigner,
-  vote: Vote,
+  ballot: Ballot,
 ): Promise<string> {
   const { round } = await task.market.task(task.taskId);
-  const types = ["uint8", "uint8", "uint64", "uint64", "bytes32"];
-  return commitment(task, round, verifier, types, revealArguments(vote));
+  const types = ["uint64", "tuple(uint8 verdict, uint8 reason, uint64 lossAfter)[]", "bytes32"];
+  return commitment(task, round, verifier, types, revealArguments(ballot));
 }
 
 /* STEPS OF A ROUND: each a second after the last block, or in the first second in which it is allowed */
@@ -275,15 +310,27 @@ export async function ends(task: Task) {
   return { proposalEndsAt: round.proposalEndsAt, ...deadlines(round, params) };
 }
 
-export async function propose(task: Task, miner = task.miner): Promise<ContractTransactionResponse> {
-  const sealed = await proposalCommitment(task, miner);
-  await tick();
-  return task.market.connect(miner).propose(task.taskId, sealed);
+/** A proposal of the present round. */
+export async function currentProposal(
+  { market, taskId }: Task,
+  index = 0n,
+): Promise<ITrainingMarket.ProposalStructOutput> {
+  return market.proposal(taskId, (await market.task(taskId)).round, index);
 }
 
-export async function openProposal(task: Task): Promise<ContractTransactionResponse> {
-  await at((await ends(task)).proposalEndsAt);
-  return task.market.connect(task.miner).openProposal(...openingArguments(task));
+export async function propose(task: Task, miner = task.miner): Promise<ContractTransactionResponse> {
+  const sealed = await proposalCommitment(task, miner);
+  const round = await proposableRound(task);
+  await tick();
+  return task.market.connect(miner).propose(task.taskId, round, sealed);
+}
+
+/** Opens the proposal that the task's transition was sealed in. */
+export async function openProposal(task: Task, index = 0n): Promise<ContractTransactionResponse> {
+  const { proposalEndsAt } = await ends(task);
+  const soonest = (await now()) + 1n;
+  await at(soonest > proposalEndsAt ? soonest : proposalEndsAt);
+  return task.market.openProposal(...openingArguments(task, index));
 }
 
 /** The seed's block is mined two after this transaction; the seed is readable in the third. */
@@ -298,40 +345,44 @@ export async function recordSeed(task: Task): Promise<ContractTransactionRespons
   return task.market.recordSeed(task.taskId);
 }
 
-/** Openings of the leaves that the round's seed draws, and their indices. */
-export async function drawnOpenings(task: Task): Promise<{ indices: number[]; openings: Opening[] }> {
+/** Openings of the leaves that the round's seed draws of a proposal, and their indices. */
+export async function drawnOpenings(
+  task: Task,
+  index = 0n,
+): Promise<{ indices: number[]; openings: Opening[] }> {
   const { taskId, transition, params } = task;
   const { round: number } = await task.market.task(taskId);
   const { seed } = await currentRound(task);
   expect(seed).not.to.equal(ZeroHash);
   const count = Number(params.leafChecks);
-  const indices = drawIndices(seed, "LEAF", taskId, number, 0n, count, transition.leafCount);
+  const indices = drawIndices(seed, "LEAF", taskId, number, index, count, transition.leafCount);
   return { indices, openings: indices.map((index) => transition.opening(index)) };
 }
 
-export async function checkLeaves(task: Task): Promise<ContractTransactionResponse> {
-  const { openings } = await drawnOpenings(task);
+export async function checkLeaves(task: Task, index = 0n): Promise<ContractTransactionResponse> {
+  const { openings } = await drawnOpenings(task, index);
   await tick();
-  return task.market.connect(task.miner).checkLeaves(task.taskId, openings);
+  return task.market.connect(task.miner).checkLeaves(task.taskId, index, openings);
 }
 
 export async function commitAttestation(
   task: Task,
   verifier: HardhatEthersSigner,
-  vote: Vote,
+  ballot: Ballot,
 ): Promise<ContractTransactionResponse> {
-  const sealed = await attestationCommitment(task, verifier, vote);
+  const sealed = await attestationCommitment(task, verifier, ballot);
+  const { round } = await task.market.task(task.taskId);
   await tick();
-  return task.market.connect(verifier).commitAttestation(task.taskId, sealed);
+  return task.committee.connect(verifier).commitAttestation(task.taskId, round, sealed);
 }
 
 export async function revealAttestation(
   task: Task,
   verifier: HardhatEthersSigner,
-  vote: Vote,
+  ballot: Ballot,
 ): Promise<ContractTransactionResponse> {
   await tick();
-  return task.market.connect(verifier).revealAttestation(task.taskId, ...revealArguments(vote));
+  return task.committee.connect(verifier).revealAttestation(task.taskId, ...revealArguments(ballot));
 }
 
 export async function finalize(task: Task): Promise<ContractTransactionResponse> {
@@ -343,17 +394,19 @@ export async function finalize(task: Task): Promise<ContractTransactionResponse>
 const ROUND_PHASES = PHASES.slice(1, -1);
 
 /**
- * Starts a round and plays it to the first second of a phase.
- * @param votes of the verifiers, in their order; one without a vote commits nothing
+ * Starts a round of one proposal and plays it to the first second of a phase.
+ * @param ballots of the verifiers, in their order; one without a ballot commits nothing
  */
 export async function startRound(
   task: Task,
   phase: Exclude<Phase, "Idle" | "Closed">,
-  votes: (Vote | undefined)[] = CONFIRMING,
+  ballots: (Ballot | undefined)[] = CONFIRMING,
 ): Promise<void> {
   const stop = ROUND_PHASES.indexOf(phase);
   const reached = (name: Phase) => ROUND_PHASES.indexOf(name) <= stop;
-  const voters = task.verifiers.flatMap((verifier, i) => (votes[i] ? [{ verifier, vote: votes[i] }] : []));
+  const voters = task.verifiers.flatMap((verifier, i) =>
+    ballots[i] ? [{ verifier, ballot: ballots[i] }] : [],
+  );
 
   await propose(task);
   if (phase === "Opening") await passTo((await ends(task)).proposalEndsAt);
@@ -368,12 +421,12 @@ export async function startRound(
   }
   if (reached("Committing")) await checkLeaves(task);
   if (reached("Revealing")) {
-    for (const { verifier, vote } of voters) await commitAttestation(task, verifier, vote);
+    for (const { verifier, ballot } of voters) await commitAttestation(task, verifier, ballot);
     await passTo((await ends(task)).commitEndsAt);
   }
   if (reached("Disputing")) {
-    for (const { verifier, vote } of voters) {
-      if (!vote.silent) await revealAttestation(task, verifier, vote);
+    for (const { verifier, ballot } of voters) {
+      if (!ballot.silent) await revealAttestation(task, verifier, ballot);
     }
     await passTo((await ends(task)).revealEndsAt);
   }
@@ -382,6 +435,6 @@ export async function startRound(
 }
 
 /** Plays a whole round, but for its finalization. */
-export async function playRound(task: Task, votes: (Vote | undefined)[] = CONFIRMING): Promise<void> {
-  await startRound(task, "Ended", votes);
+export async function playRound(task: Task, ballots: (Ballot | undefined)[] = CONFIRMING): Promise<void> {
+  await startRound(task, "Ended", ballots);
 }
