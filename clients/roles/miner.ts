@@ -1,21 +1,45 @@
 import { formatEther, MaxUint256 } from "ethers";
-import { endsAt, named, STAGES } from "../chain/phase.ts";
+import type { ITrainingMarket } from "../../types/TrainingMarket.ts";
+import { queryEvents } from "../chain/events.ts";
+import { endedAt, named, STATUSES } from "../chain/phase.ts";
 import { readTerms, type TaskTerms, type TaskView } from "../chain/taskView.ts";
-import { commitModel, fullLeafOf, quantLeafOf } from "../model/commitment.ts";
+import { commitModel } from "../model/commitment.ts";
 import { drawIndices } from "../model/draws.ts";
 import { FULL_LEAF_BYTES, leafCount, QUANT_LEAF_BYTES } from "../model/geometry.ts";
-import { buildTree, type MerkleTree, merkleProof } from "../model/merkle.ts";
+import { buildTree } from "../model/merkle.ts";
 import { parameterBytes } from "../model/parameters.ts";
 import { applyUpdate, makeUpdate } from "../model/update.ts";
 import type { DutyKey } from "../storage/stateStore.ts";
 import type { AdamWOptions, Schedule } from "../training/adamw.ts";
 import { trainRound } from "../training/trainer.ts";
-import { type CommittedModel, followHead, genesisHead, type Head, quantReference } from "./head.ts";
+import {
+  type CommittedModel,
+  followHead,
+  genesisHead,
+  type Head,
+  headBefore,
+  quantReference,
+} from "./head.ts";
+import {
+  type CommittedUpdate,
+  type LeafOpening,
+  openNew,
+  openOld,
+  openQuant,
+  openUpdate,
+} from "./opening.ts";
 import { act, announce, type Party } from "./party.ts";
 import { dutyContext, newSalt, type ProposalStatement, proposalCommitment } from "./statements.ts";
 import { loadTask, type TaskDefinition } from "./taskDefinition.ts";
 import { loadTrainingState, saveTrainingState } from "./trainingState.ts";
-import { advanceSeed, createRoundCloser, finalizeRound, persist, takeTurns } from "./turns.ts";
+import {
+  actUnlessDone,
+  advanceSeed,
+  createRoundCloser,
+  finalizeRound,
+  persist,
+  takeTurns,
+} from "./turns.ts";
 
 /** @property seed orders the training sequences, together with the round's number */
 export type TrainingOptions = {
@@ -35,8 +59,8 @@ export type MinerOptions = {
   threads?: number;
 };
 
-/** An update of the head, trained and committed to, that the chain has not confirmed. */
-type Candidate = { headRoot: string; update: Uint8Array; updateTree: MerkleTree; model: CommittedModel };
+/** An update of a model, trained and committed to, and the model that it gives. */
+type Candidate = CommittedUpdate & { base: CommittedModel; model: CommittedModel };
 
 /** A miner at work on one task. */
 type Mining = { party: Party; terms: TaskTerms; definition: TaskDefinition; training: TrainingOptions };
@@ -50,43 +74,65 @@ export async function runMiner(party: Party, options: MinerOptions): Promise<voi
   const mining = { party, terms, definition, training };
   const closeRound = createRoundCloser(party);
   const isReady = createReadiness(mining);
+  const trainer = createTrainer(mining);
   let head = genesisHead(definition);
   let candidate: Candidate | undefined;
   let proposals = 0;
 
   const work = takeTurns(party, terms, async (view) => {
-    head = await followHead(party, definition, head, view, candidate?.model);
+    head = await followHead(party, definition, head, view, candidate === undefined ? [] : [candidate.model]);
     await closeRound(view);
+    await answerDemands(mining, view, head);
     if (view.phase === "Closed") return true;
-    if (view.phase === "Idle") {
-      if (proposals === options.rounds) return true;
-      if (!(await isReady(view))) return false;
-      candidate = await nextCandidate(mining, head, view, candidate);
-      await propose(mining, view, candidate);
-      proposals++;
-      return false;
-    }
+    const own = view.proposals.findIndex(({ miner }) => miner === party.address);
+    const isMine = own >= 0 && view.phase !== "Idle";
+    if (isMine) candidate = await attend(mining, view, head, own, candidate);
+
     if (view.phase === "Ended") {
       // Verifiers come first, in the order in which they committed.
-      const since = endsAt(view.round, view.params, terms.maxSeedingSeconds);
-      await finalizeRound(party, view, taskId, Number(view.round.attesters), since);
+      const { length } = await party.gradwork.committee.attesters(taskId, view.number);
+      const since = endedAt(view.round, view.params, terms.maxSeedingSeconds);
+      await finalizeRound(party, view, taskId, length, since);
       return false;
     }
-    if (view.round.miner !== party.address) return false;
-
-    const stage = named(STAGES, view.round.stage);
-    if (view.phase === "Opening" && stage === "Sealed") await open(mining, view);
-    if (view.phase === "Seeding") {
-      await publish(mining, view);
-      await advanceSeed(party, view, taskId, 0);
-    }
-    if (view.phase === "LeafChecking") {
-      candidate = await candidateOf(mining, head, view.round.updateRoot, candidate);
-      await checkLeaves(mining, view, head, candidate);
-    }
+    if (proposals === options.rounds) return view.phase === "Idle";
+    if (!(await isReady(view))) return false;
+    candidate = await nextCandidate(mining, trainer, head, view, candidate);
+    if (candidate === undefined || isMine || !isProposable(view)) return false;
+    await propose(mining, view, candidate);
+    proposals++;
     return false;
   });
-  await work.finally(() => definition.engine.release());
+  await work.finally(async () => {
+    await trainer.stop();
+    await definition.engine.release();
+  });
+}
+
+/** Does what the round's phase asks of who proposed in it. */
+async function attend(
+  mining: Mining,
+  view: TaskView,
+  head: Head,
+  own: number,
+  last: Candidate | undefined,
+): Promise<Candidate | undefined> {
+  const { party, definition } = mining;
+  const proposal = view.proposals[own]!;
+  const status = named(STATUSES, proposal.status);
+  if (status === "Sealed" && view.phase === "Opening") await open(mining, view, own);
+  if (status !== "Opened" && status !== "Checked") return last;
+  if (view.phase !== "Opening") await publish(mining, proposal);
+  if (view.phase === "Seeding") await advanceSeed(party, view, definition.taskId, own);
+  if (view.phase !== "LeafChecking" || status !== "Opened") return last;
+  const candidate = await candidateOf(mining, head, proposal.updateRoot, last);
+  await checkLeaves(mining, view, own, candidate);
+  return candidate;
+}
+
+/** Whether a proposal can be made now: the first of a round, or one more. */
+function isProposable({ phase, proposals, params }: TaskView): boolean {
+  return phase === "Idle" || (phase === "Proposing" && proposals.length < params.maxProposals);
 }
 
 /** Whether a round can be proposed for now; says so once where it can't. */
@@ -98,11 +144,11 @@ function createReadiness({ party }: Mining): (view: TaskView) => Promise<boolean
     said = why;
     return false;
   };
-  return async ({ task, params, number, timestamp, safeBlock }) => {
+  return async ({ task, params, phase, number, timestamp, safeBlock }) => {
     const at = { blockTag: safeBlock };
     if (task.closableAt !== 0n && timestamp >= task.closableAt) return wait("the task is closing");
     const reward = params.minerReward + params.verifierReward;
-    if (task.escrow < reward) {
+    if (phase === "Idle" && task.escrow < reward) {
       return wait(
         `the task's escrow is ${formatEther(task.escrow)} tokens, a round takes ${formatEther(reward)}: \`gradwork task fund\``,
       );
@@ -119,7 +165,7 @@ function createReadiness({ party }: Mining): (view: TaskView) => Promise<boolean
         `the wallet holds ${formatEther(wallet)} tokens, a proposal's fee is ${formatEther(params.proposalFee)}`,
       );
     }
-    const spender = deployment.contracts.TrainingMarket;
+    const spender = deployment.contracts.StakeVault;
     if ((await token.allowance(party.address, spender, at)) < params.proposalFee) {
       await act(party, number, token.approve, [spender, MaxUint256]);
     }
@@ -128,44 +174,94 @@ function createReadiness({ party }: Mining): (view: TaskView) => Promise<boolean
   };
 }
 
+/** Trains one update at a time beside the turns, so that a demand that comes meanwhile is answered. */
+type Trainer = {
+  /** The update trained from a head; undefined while it is being trained. One from another head is given up. */
+  poll(head: Head, round: bigint): Promise<Candidate | undefined>;
+  stop(): Promise<void>;
+};
+
+function createTrainer(mining: Mining): Trainer {
+  let work: { headRoot: string; giveUp: AbortController; result: Promise<Candidate> } | undefined;
+  const pending = Symbol("pending");
+  const stop = async () => {
+    work?.giveUp.abort(new Error("the head moved on"));
+    await work?.result.catch(() => undefined);
+    work = undefined;
+  };
+  return {
+    stop,
+    async poll(head, round) {
+      const headRoot = head.commitment.fullTree.root;
+      if (work !== undefined && work.headRoot !== headRoot) await stop();
+      if (work === undefined) {
+        const giveUp = new AbortController();
+        const signal = AbortSignal.any([mining.party.signal, giveUp.signal]);
+        const result = train(mining, head, round, signal);
+        // It is awaited in a later turn.
+        result.catch(() => undefined);
+        work = { headRoot, giveUp, result };
+      }
+      const candidate = await Promise.race([work.result, Promise.resolve(pending)]);
+      if (candidate === pending) return undefined;
+      work = undefined;
+      return candidate as Candidate;
+    },
+  };
+}
+
 /** What to propose next: what a crash left recorded, what a void round left unconfirmed, or newly trained. */
 async function nextCandidate(
   mining: Mining,
+  trainer: Trainer,
   head: Head,
   view: TaskView,
   last: Candidate | undefined,
-): Promise<Candidate> {
-  const recorded = findStatement(mining, view.number + 1n);
+): Promise<Candidate | undefined> {
+  const round = proposableRound(view);
+  const recorded = findStatement(mining, round);
   if (recorded !== undefined) return candidateOf(mining, head, recorded.updateRoot, last);
-  if (last?.headRoot === head.commitment.fullTree.root) return last;
-  const candidate = await train(mining, head, view.number + 1n);
+  const headRoot = head.commitment.fullTree.root;
+  if (last?.base.commitment.fullTree.root === headRoot) return last;
+  const candidate = await trainer.poll(head, round);
+  if (candidate === undefined) return last;
   await store(mining, candidate, last);
   return candidate;
+}
+
+/** The round that takes a proposal made now, or next. */
+function proposableRound({ phase, number }: TaskView): bigint {
+  return phase === "Proposing" ? number : number + 1n;
 }
 
 /** A candidate by its update: the one at hand, or rebuilt from the party's store. */
 async function candidateOf(
   { party }: Mining,
-  head: Head,
+  base: CommittedModel,
   updateRoot: string,
-  last: Candidate | undefined,
+  last?: Candidate,
 ): Promise<Candidate> {
-  const headRoot = head.commitment.fullTree.root;
-  if (last?.updateTree.root === updateRoot && last.headRoot === headRoot) return last;
-  return commitCandidate(head, await party.store.read(quantReference(updateRoot, head.parameters.length)));
+  const baseRoot = base.commitment.fullTree.root;
+  if (last?.updateTree.root === updateRoot && last.base.commitment.fullTree.root === baseRoot) return last;
+  return commitCandidate(base, await party.store.read(quantReference(updateRoot, base.parameters.length)));
 }
 
-function commitCandidate(head: Head, update: Uint8Array): Candidate {
-  const parameters = applyUpdate(head.parameters, update);
+function commitCandidate(base: CommittedModel, update: Uint8Array): Candidate {
+  const parameters = applyUpdate(base.parameters, update);
   return {
-    headRoot: head.commitment.fullTree.root,
+    base,
     update,
     updateTree: buildTree(update, QUANT_LEAF_BYTES),
     model: { parameters, commitment: commitModel(parameters) },
   };
 }
 
-async function train({ party, definition, training }: Mining, head: Head, round: bigint): Promise<Candidate> {
+async function train(
+  { party, definition, training }: Mining,
+  head: Head,
+  round: bigint,
+  signal: AbortSignal,
+): Promise<Candidate> {
   const { taskId, engine, manifest, dataset } = definition;
   const headRoot = head.commitment.fullTree.root;
   const { optimizer, errorFeedback } = loadTrainingState(party, taskId, headRoot, head.parameters.length);
@@ -181,7 +277,7 @@ async function train({ party, definition, training }: Mining, head: Head, round:
     steps: training.steps,
     batchSize: training.batchSize,
     seed: training.seed + Number(round),
-    signal: party.signal,
+    signal,
     onProgress: (progress) => party.observe({ kind: "training", round, ...progress }),
   });
   const candidate = commitCandidate(head, makeUpdate(delta, errorFeedback));
@@ -206,8 +302,11 @@ async function store({ party, definition }: Mining, candidate: Candidate, last: 
 }
 
 /** Lets everybody fetch an opened proposal. Not before: until all are open, another could copy it. */
-async function publish({ party }: Mining, { round }: TaskView): Promise<void> {
-  for (const root of [round.updateRoot, round.fullRoot, round.quantRoot]) {
+async function publish(
+  { party }: Mining,
+  { updateRoot, fullRoot, quantRoot }: ITrainingMarket.ProposalStructOutput,
+): Promise<void> {
+  for (const root of [updateRoot, fullRoot, quantRoot]) {
     if (await party.store.has(root)) await party.store.publish(root);
   }
 }
@@ -224,7 +323,7 @@ function findStatement(mining: Mining, round: bigint): ProposalStatement | undef
 async function propose(mining: Mining, view: TaskView, candidate: Candidate): Promise<void> {
   const { party, definition } = mining;
   const { taskId } = definition;
-  const round = view.number + 1n;
+  const round = proposableRound(view);
   const statement: ProposalStatement = findStatement(mining, round) ?? {
     fullRoot: candidate.model.commitment.fullTree.root,
     quantRoot: candidate.model.commitment.quantTree.root,
@@ -234,11 +333,11 @@ async function propose(mining: Mining, view: TaskView, candidate: Candidate): Pr
   };
   party.state.recordDuty(dutyOf(mining, round), statement);
   const commitment = proposalCommitment({ gradwork: party.gradwork, taskId, round }, statement);
-  await act(party, round, party.gradwork.market.propose, [taskId, commitment]);
+  await act(party, round, party.gradwork.market.propose, [taskId, round, commitment]);
   party.state.markDuty(dutyOf(mining, round), "committed");
 }
 
-async function open(mining: Mining, view: TaskView): Promise<void> {
+async function open(mining: Mining, view: TaskView, own: number): Promise<void> {
   const { party, definition } = mining;
   const statement = findStatement(mining, view.number);
   if (statement === undefined) {
@@ -249,6 +348,7 @@ async function open(mining: Mining, view: TaskView): Promise<void> {
   const { fullRoot, quantRoot, updateRoot, location, salt } = statement;
   await act(party, view.number, party.gradwork.market.openProposal, [
     definition.taskId,
+    own,
     fullRoot,
     quantRoot,
     updateRoot,
@@ -258,22 +358,70 @@ async function open(mining: Mining, view: TaskView): Promise<void> {
   party.state.markDuty(dutyOf(mining, view.number), "revealed");
 }
 
+function openLeaf(candidate: Candidate, index: number): LeafOpening {
+  return {
+    ...openOld(candidate.base, index),
+    ...openUpdate(candidate, index),
+    ...openNew(candidate.model, index),
+    ...openQuant(candidate.model, index),
+  };
+}
+
 /** Publishes the drawn leaves of all four trees with their proofs. */
-async function checkLeaves(mining: Mining, view: TaskView, head: Head, candidate: Candidate): Promise<void> {
-  const { party, definition } = mining;
+async function checkLeaves(
+  { party, definition }: Mining,
+  view: TaskView,
+  own: number,
+  candidate: Candidate,
+): Promise<void> {
   const { taskId } = definition;
   const k = Number(view.params.leafChecks);
-  const leaves = leafCount(head.parameters.length);
-  const { commitment, parameters } = candidate.model;
-  const openings = drawIndices(view.round.seed, "LEAF", taskId, view.number, 0n, k, leaves).map((index) => ({
-    oldLeaf: fullLeafOf(head.parameters, index),
-    updateLeaf: quantLeafOf(candidate.update, index),
-    newLeaf: fullLeafOf(parameters, index),
-    quantLeaf: quantLeafOf(commitment.quantLeaves, index),
-    oldProof: merkleProof(head.commitment.fullTree, index),
-    updateProof: merkleProof(candidate.updateTree, index),
-    newProof: merkleProof(commitment.fullTree, index),
-    quantProof: merkleProof(commitment.quantTree, index),
-  }));
-  await act(party, view.number, party.gradwork.market.checkLeaves, [taskId, openings]);
+  const leaves = leafCount(candidate.base.parameters.length);
+  const drawn = drawIndices(view.round.seed, "LEAF", taskId, view.number, BigInt(own), k, leaves);
+  const openings = drawn.map((index) => openLeaf(candidate, index));
+  await act(party, view.number, party.gradwork.market.checkLeaves, [taskId, own, openings]);
+}
+
+/** Shows the leaves that are demanded of the party's proposals, of the present round and of the head. */
+async function answerDemands(mining: Mining, view: TaskView, head: Head): Promise<void> {
+  const { party, definition } = mining;
+  const { taskId } = definition;
+  const { market, disputes } = party.gradwork;
+  const { headRound, headProposal } = view.task;
+  const present = view.proposals.map((proposal, index) => ({ round: view.number, index, proposal }));
+  const made = {
+    round: headRound,
+    index: Number(headProposal),
+    proposal: await market.proposal(taskId, headRound, headProposal, { blockTag: view.safeBlock }),
+  };
+  for (const { round, index, proposal } of [...present, made]) {
+    if (proposal.miner !== party.address || proposal.bond === 0n) continue;
+    if ((await disputes.openDemands(taskId, round, index)) === 0n) continue;
+    const isMade = round === headRound;
+    const base = isMade ? await headBefore(party, definition, view, round) : head;
+    const candidate = await candidateOf(mining, base, proposal.updateRoot);
+    for (const demander of await readDemanders(mining, view, round, index)) {
+      const { deposit, dueAt, leafIndex } = await disputes.demandOf(taskId, round, index, demander);
+      if (deposit === 0n || view.timestamp >= dueAt) continue;
+      const opening = openLeaf(candidate, Number(leafIndex));
+      await actUnlessDone(party, round, disputes.answer, [taskId, round, index, demander, opening]);
+    }
+  }
+}
+
+async function readDemanders(
+  { party, definition }: Mining,
+  view: TaskView,
+  round: bigint,
+  index: number,
+): Promise<Set<string>> {
+  const demands = await queryEvents(
+    party.gradwork.disputes,
+    "LeafDemanded",
+    [definition.taskId, round, index],
+    party.gradwork.deployment.block,
+    view.block,
+    party.signal,
+  );
+  return new Set(demands.map(({ args }) => args.demander));
 }

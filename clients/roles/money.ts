@@ -3,16 +3,19 @@ import type { Gradwork } from "../chain/connection.ts";
 import { send } from "../chain/transactions.ts";
 import { GradworkError } from "../model/errors.ts";
 
-/** Lets a contract take `amount` from the wallet, where it may not already. */
-async function allow(
+/**
+ * Lets the vault take `amount` from the wallet, where it may not already.
+ * @param upTo what it may take from then
+ */
+export async function allow(
   gradwork: Gradwork,
-  spender: string,
   amount: bigint,
   signal: AbortSignal,
+  upTo: bigint = amount,
 ): Promise<void> {
-  const { token, wallet } = gradwork;
-  if ((await token.allowance(wallet.address, spender)) < amount) {
-    await send(gradwork, token.approve, [spender, amount], signal);
+  const { token, vault, wallet, deployment } = gradwork;
+  if ((await token.allowance(wallet.address, vault)) < amount) {
+    await send(gradwork, token.approve, [deployment.contracts.StakeVault, upTo], signal);
   }
 }
 
@@ -41,7 +44,7 @@ export async function deposit(
   signal: AbortSignal,
 ): Promise<TransactionReceipt> {
   await requireTokens(gradwork, amount);
-  await allow(gradwork, gradwork.deployment.contracts.StakeVault, amount, signal);
+  await allow(gradwork, amount, signal);
   return send(gradwork, gradwork.vault.deposit, [amount], signal);
 }
 
@@ -53,7 +56,7 @@ export async function fundTask(
   signal: AbortSignal,
 ): Promise<TransactionReceipt> {
   await requireTokens(gradwork, amount);
-  await allow(gradwork, gradwork.deployment.contracts.StakeVault, amount, signal);
+  await allow(gradwork, amount, signal);
   return send(gradwork, gradwork.market.fundTask, [taskId, amount], signal);
 }
 

@@ -8,17 +8,19 @@ export type RoleEvent =
   | { kind: "trained"; round: bigint; steps: number; lossNats: number; seconds: number; flops: number }
   | { kind: "sent"; round: bigint; action: string; hash: string; gasUsed: bigint }
   | { kind: "fetched"; bytes: number }
-  | { kind: "difference"; round: bigint; reason: string; detail: Record<string, unknown> }
+  | { kind: "difference"; round: bigint; proposal: number; reason: string; detail: Record<string, unknown> }
+  | { kind: "convicted"; round: bigint; proposal: number }
   | {
       kind: "measured";
       round: bigint;
+      proposal: number;
       lossBeforeNats: number;
       lossAfterNats: number;
       seconds: number;
       flops: number;
     }
-  | { kind: "attested"; round: bigint; verdict: Verdict }
-  | { kind: "finalized"; round: bigint; outcome: Outcome }
+  | { kind: "attested"; round: bigint; verdicts: Verdict[] }
+  | { kind: "finalized"; round: bigint; outcomes: Outcome[] }
   | { kind: "claimed"; amount: bigint }
   | { kind: "waiting"; why: string }
   | { kind: "retrying"; action: string; error: Error };

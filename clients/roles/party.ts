@@ -3,7 +3,7 @@ import type { TransactionReceipt } from "ethers";
 import type { Gradwork } from "../chain/connection.ts";
 import { queryEvents } from "../chain/events.ts";
 import { send } from "../chain/transactions.ts";
-import { fetchBlob } from "../storage/blobFetch.ts";
+import { type EndpointOptions, fetchBlob } from "../storage/blobFetch.ts";
 import type { BlobReference } from "../storage/blobReference.ts";
 import { type BlobServer, serveBlobs } from "../storage/blobServer.ts";
 import { type BlobStore, openBlobStore } from "../storage/blobStore.ts";
@@ -117,17 +117,30 @@ export async function obtain(
   patience?: AbortSignal,
 ): Promise<Uint8Array> {
   const bytes = "byteLength" in reference ? reference.byteLength : reference.maxBytes;
+  const options = await endpointOptions(party, first, bytes, patience);
+  return fetchBlob(reference, { ...options, store: party.store });
+}
+
+/**
+ * Everybody's endpoints, those of `first` before others, and how long to wait for so many bytes from each.
+ * @param patience ends the search
+ */
+export async function endpointOptions(
+  party: Party,
+  first: string[],
+  bytes: number,
+  patience?: AbortSignal,
+): Promise<EndpointOptions> {
   await readPeers(party);
   const others = [...party.peers.byAccount].filter(([account]) => account !== party.address);
-  return fetchBlob(reference, {
-    store: party.store,
+  return {
     preferred: first,
     endpoints: others.map(([, endpoint]) => endpoint),
     timeoutMs: LEAST_TIMEOUT_MS + Math.ceil(bytes / LEAST_BYTES_A_MS),
     idleTimeoutMs: IDLE_TIMEOUT_MS,
     signal: patience === undefined ? party.signal : AbortSignal.any([party.signal, patience]),
     onBytes: (count) => party.observe({ kind: "fetched", bytes: count }),
-  });
+  };
 }
 
 async function readPeers(party: Party): Promise<void> {

@@ -13,16 +13,17 @@ export type ProposalStatement = {
 };
 
 /**
- * What a verifier's attestation says. Losses in micro-nats, as decimal strings; zero unless positive.
+ * What a verifier says of one proposal.
  * @property reason a code of `NEGATIVE_REASONS`, 0 unless negative
+ * @property lossAfter micro-nats, as a decimal string; zero unless positive
  */
-export type AttestationStatement = {
-  verdict: Verdict;
-  reason: number;
-  lossBefore: string;
-  lossAfter: string;
-  salt: string;
-};
+export type VoteStatement = { verdict: Verdict; reason: number; lossAfter: string };
+
+/**
+ * What a verifier's attestation says: a vote on each proposal of a round, in their order.
+ * @property lossBefore micro-nats, as a decimal string; zero without a positive vote
+ */
+export type AttestationStatement = { lossBefore: string; votes: VoteStatement[]; salt: string };
 
 /** Why a verdict is negative, by code; index 0 is no reason. */
 export const NEGATIVE_REASONS = [
@@ -70,15 +71,21 @@ export function proposalCommitment(duty: Duty, statement: ProposalStatement): st
   );
 }
 
-/** The commitment that `TrainingMarket.revealAttestation` checks. */
+/** The commitment that `Committee.revealAttestation` checks. */
 export function attestationCommitment(duty: Duty, statement: AttestationStatement): string {
-  return commit(duty, ["uint8", "uint8", "uint64", "uint64", "bytes32"], attestationArguments(statement));
+  const votes = "tuple(uint8 verdict, uint8 reason, uint64 lossAfter)[]";
+  return commit(duty, ["uint64", votes, "bytes32"], attestationArguments(statement));
 }
 
 /** The arguments of `revealAttestation` after the task. */
 export function attestationArguments(
   statement: AttestationStatement,
-): [number, number, string, string, string] {
-  const { verdict, reason, lossBefore, lossAfter, salt } = statement;
-  return [VERDICTS.indexOf(verdict), reason, lossBefore, lossAfter, salt];
+): [string, { verdict: number; reason: number; lossAfter: string }[], string] {
+  const { lossBefore, votes, salt } = statement;
+  const encoded = votes.map(({ verdict, reason, lossAfter }) => ({
+    verdict: VERDICTS.indexOf(verdict),
+    reason,
+    lossAfter,
+  }));
+  return [lossBefore, encoded, salt];
 }

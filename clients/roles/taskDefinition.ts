@@ -13,27 +13,31 @@ const MAX_MANIFEST_BYTES = 1 << 20;
 const MAX_FILE_BYTES = 1 << 28;
 
 /**
- * All that a task's manifest stands for, checked against the chain.
+ * What a task began with, checked against the chain.
  * @property genesis the model that the task began with
  * @property registeredAt block of the registration
  */
-export type TaskDefinition = {
+export type TaskOrigin = {
   taskId: bigint;
   manifest: Manifest;
-  engine: Engine;
-  dataset: Dataset;
   genesis: CommittedModel;
   location: string;
   registeredAt: number;
 };
 
-/**
- * Fetches and checks what a task consists of; all of it is in the party's store afterwards, to be served on.
- * @param threads of the engine
- * @throws {GradworkError} `BLOB_UNAVAILABLE`, `MANIFEST_*`, `GRAPH_HASH_MISMATCH`, `TASK_INCONSISTENT`
- */
-export async function loadTask(party: Party, taskId: bigint, threads?: number): Promise<TaskDefinition> {
-  const { gradwork, signal } = party;
+/** All that a task's manifest stands for. */
+export type TaskDefinition = TaskOrigin & { engine: Engine; dataset: Dataset };
+
+/** What a task was registered with. */
+export type Registration = {
+  manifestHash: string;
+  location: string;
+  genesis: { fullRoot: string; quantRoot: string; parameterCount: bigint };
+  registeredAt: number;
+};
+
+/** @throws {GradworkError} `UNKNOWN_TASK` */
+export async function readRegistration({ gradwork, signal }: Party, taskId: bigint): Promise<Registration> {
   const [registration] = await queryEvents(
     gradwork.market,
     "TaskRegistered",
@@ -48,17 +52,42 @@ export async function loadTask(party: Party, taskId: bigint, threads?: number): 
     });
   }
   const { manifestHash, location, genesis } = registration.args;
-  const fetch = (hash: string, maxBytes: number) => obtain(party, { hash, maxBytes }, [location]);
+  return { manifestHash, location, genesis, registeredAt: registration.blockNumber };
+}
 
-  const manifest = decodeManifest(await fetch(manifestHash, MAX_MANIFEST_BYTES));
-  const { graphs, dataset, tensors } = manifest;
-  const parameters = parameterCount(tensors);
+/**
+ * Fetches and checks the manifest and the genesis: all that rebuilding a task's models takes. They are in the party's
+ * store afterwards, to be served on.
+ * @throws {GradworkError} `BLOB_UNAVAILABLE`, `MANIFEST_*`, `TASK_INCONSISTENT`; `NON_FINITE_PARAMETER` where the genesis
+ * was never a model
+ */
+export async function loadOrigin(party: Party, taskId: bigint): Promise<TaskOrigin> {
+  const { manifestHash, location, genesis, registeredAt } = await readRegistration(party, taskId);
+  const reference = { hash: manifestHash, maxBytes: MAX_MANIFEST_BYTES };
+  const manifest = decodeManifest(await obtain(party, reference, [location]));
+  const parameters = parameterCount(manifest.tensors);
   requireEqual("parameters", BigInt(parameters), genesis.parameterCount);
+  const genesisReference = fullReference(genesis.fullRoot, parameters);
+  const theta = parametersFromBytes(await obtain(party, genesisReference, [location]), parameters);
+  const commitment = commitModel(theta);
+  requireEqual("quantRoot of the genesis", commitment.quantTree.root, genesis.quantRoot);
+  return { taskId, manifest, genesis: { parameters: theta, commitment }, location, registeredAt };
+}
 
-  const loss = { bytes: await fetch(graphs.loss, MAX_FILE_BYTES), hash: graphs.loss };
-  const gradient = { bytes: await fetch(graphs.gradient, MAX_FILE_BYTES), hash: graphs.gradient };
+/**
+ * Fetches and checks all that a task consists of; it is in the party's store afterwards, to be served on.
+ * @param threads of the engine
+ * @throws {GradworkError} `GRAPH_HASH_MISMATCH`, and as `loadOrigin` does
+ */
+export async function loadTask(party: Party, taskId: bigint, threads?: number): Promise<TaskDefinition> {
+  const origin = await loadOrigin(party, taskId);
+  const { manifest, location } = origin;
+  const { graphs, dataset, tensors } = manifest;
+  const fetch = (hash: string) => obtain(party, { hash, maxBytes: MAX_FILE_BYTES }, [location]);
+  const loss = { bytes: await fetch(graphs.loss), hash: graphs.loss };
+  const gradient = { bytes: await fetch(graphs.gradient), hash: graphs.gradient };
   // Nobody computes with the tokenizer; who reads the model needs it.
-  await fetch(manifest.tokenizer, MAX_FILE_BYTES);
+  await fetch(manifest.tokenizer);
 
   const sequenceBytes = 4 * dataset.sequenceLength;
   const datasetReference = {
@@ -67,28 +96,10 @@ export async function loadTask(party: Party, taskId: bigint, threads?: number): 
     byteLength: sequenceBytes * dataset.sequences,
   };
   const tokens = asTokens(await obtain(party, datasetReference, [location]), manifest.model.vocab_size);
-
-  const genesisReference = fullReference(genesis.fullRoot, parameters);
-  const theta = parametersFromBytes(await obtain(party, genesisReference, [location]), parameters);
-  const commitment = commitModel(theta);
-  requireEqual("quantRoot of the genesis", commitment.quantTree.root, genesis.quantRoot);
-
   const engine = createOnnxEngine({ tensors, loss, gradient, ...(threads === undefined ? {} : { threads }) });
   requireEqual("sequence length of the graphs", engine.sequenceLength, dataset.sequenceLength);
-  return {
-    taskId,
-    manifest,
-    engine,
-    dataset: {
-      tokens,
-      sequenceLength: dataset.sequenceLength,
-      train: dataset.train,
-      evaluation: dataset.evaluation,
-    },
-    genesis: { parameters: theta, commitment },
-    location,
-    registeredAt: registration.blockNumber,
-  };
+  const { sequenceLength, train, evaluation } = dataset;
+  return { ...origin, engine, dataset: { tokens, sequenceLength, train, evaluation } };
 }
 
 function asTokens(bytes: Uint8Array, vocabularySize: number): Uint32Array {

@@ -1,6 +1,7 @@
 import { isError } from "ethers";
 import { POLLS_A_BLOCK } from "../chain/connection.ts";
-import { named, OUTCOMES, type Phase } from "../chain/phase.ts";
+import { queryEvents } from "../chain/events.ts";
+import { deadlines, named, OUTCOMES, type Phase } from "../chain/phase.ts";
 import { sleep } from "../chain/sleep.ts";
 import { nextView, type TaskTerms, type TaskView } from "../chain/taskView.ts";
 import { isRevert } from "../chain/transactions.ts";
@@ -74,6 +75,20 @@ export function isTurnOf(party: Party, view: TaskView, rank: number, since: bigi
   return (view.timestamp - since) * 1000n >= BigInt(rank) * BLOCKS_A_RANK * blockMs;
 }
 
+/** Errors of a call that somebody else made first, or whose time is over. */
+const DONE = [
+  "WrongPhase",
+  "SeedStillReadable",
+  "NothingAtStake",
+  "NoDemand",
+  "DemandsClosed",
+  "NoFollowUp",
+  "AlreadyReported",
+  "AlreadyAttested",
+  "NothingToClaim",
+  "TaskAlreadyClosed",
+];
+
 /** Makes a call that another party may make first; losing that race is no fault. */
 export async function actUnlessDone<Args extends unknown[]>(
   party: Party,
@@ -84,14 +99,14 @@ export async function actUnlessDone<Args extends unknown[]>(
   try {
     await act(party, round, method, args);
   } catch (error) {
-    if (!isRevert(error, "WrongPhase") && !isRevert(error, "SeedStillReadable")) throw error;
+    if (!DONE.some((name) => isRevert(error, name))) throw error;
   }
 }
 
 /** Requests the round's seed, or records it, in its party's turn. */
 export async function advanceSeed(party: Party, view: TaskView, taskId: bigint, rank: number): Promise<void> {
   const { market, randomness } = party.gradwork;
-  const openingEndsAt = view.round.proposalEndsAt + view.params.openingSeconds;
+  const { openingEndsAt } = deadlines(view.round, view.params);
   if (!isTurnOf(party, view, rank, openingEndsAt)) return;
   const ticket = view.round.seedTicket;
   if (ticket === 0n) return actUnlessDone(party, view.number, market.requestSeed, [taskId]);
@@ -99,6 +114,30 @@ export async function advanceSeed(party: Party, view: TaskView, taskId: bigint, 
   const [READY, OUT_OF_REACH] = [1n, 2n];
   if (availability === READY) await actUnlessDone(party, view.number, market.recordSeed, [taskId]);
   if (availability === OUT_OF_REACH) await actUnlessDone(party, view.number, market.requestSeed, [taskId]);
+}
+
+/** Closes the demands of a round that are overdue, so that nothing holds up its end. */
+export async function closeDemands(
+  party: Party,
+  view: TaskView,
+  taskId: bigint,
+  round: bigint,
+): Promise<void> {
+  const { disputes, deployment } = party.gradwork;
+  const demanded = await queryEvents(
+    disputes,
+    "LeafDemanded",
+    [taskId, round],
+    deployment.block,
+    view.block,
+    party.signal,
+  );
+  const places = new Map(demanded.map(({ args }) => [`${args.proposal}/${args.demander}`, args]));
+  for (const { proposal, demander } of places.values()) {
+    const { deposit, dueAt } = await disputes.demandOf(taskId, round, proposal, demander);
+    if (deposit === 0n || view.timestamp < dueAt) continue;
+    await actUnlessDone(party, round, disputes.closeDemand, [taskId, round, proposal, demander]);
+  }
 }
 
 /** Ends a round that has ended, in its party's turn. */
@@ -110,21 +149,25 @@ export async function finalizeRound(
   since: bigint,
 ): Promise<void> {
   if (!isTurnOf(party, view, rank, since)) return;
+  if (view.round.disputesEndAt !== 0n) await closeDemands(party, view, taskId, view.number);
   await actUnlessDone(party, view.number, party.gradwork.market.finalize, [taskId]);
 }
 
 /** Reports how the last round ended, once, and claims what there is to claim. */
 export function createRoundCloser(party: Party): (view: TaskView) => Promise<void> {
+  const { vault } = party.gradwork;
   let reported = 0n;
   return async (view) => {
     const idle: Phase[] = ["Idle", "Closed"];
     if (!idle.includes(view.phase) || view.number === reported) return;
-    const amount = await party.gradwork.market.claimable(party.address, { blockTag: view.safeBlock });
+    const at = { blockTag: view.safeBlock };
+    const amount = await vault.balanceOf(party.address, at);
     if (amount > 0n) {
-      await act(party, view.number, party.gradwork.market.claim, [party.address]);
+      await actUnlessDone(party, view.number, vault.claim, [party.address]);
       party.observe({ kind: "claimed", amount });
     }
     reported = view.number;
-    party.observe({ kind: "finalized", round: view.number, outcome: named(OUTCOMES, view.round.outcome) });
+    const outcomes = view.proposals.map(({ outcome }) => named(OUTCOMES, outcome));
+    party.observe({ kind: "finalized", round: view.number, outcomes });
   };
 }

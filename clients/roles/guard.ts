@@ -1,0 +1,113 @@
+import type { ITrainingMarket } from "../../types/TrainingMarket.ts";
+import { queryEvents } from "../chain/events.ts";
+import { named, STATUSES } from "../chain/phase.ts";
+import type { TaskView } from "../chain/taskView.ts";
+import { GradworkError } from "../model/errors.ts";
+import { type Accused, proveFault, pursueFault } from "./accuse.ts";
+import { type CommittedModel, followHead, genesisHead, type Head, headBefore } from "./head.ts";
+import type { Party } from "./party.ts";
+import { type Rebuilt, rebuild } from "./rebuild.ts";
+import type { TaskOrigin } from "./taskDefinition.ts";
+
+/** Rebuilds what miners propose, and takes the bond of who forged a leaf. */
+export type Guard = {
+  /**
+   * The head at the view; undefined while who forged it is being convicted.
+   * @throws {GradworkError} `HEAD_DIVERGED` once nothing more can be done about it
+   */
+  follow(view: TaskView): Promise<Head | undefined>;
+  /**
+   * Rebuilds the round's opened proposals that are not yet, and prosecutes those at fault.
+   * @param patienceMs for all updates together that can't be had
+   */
+  inspect(view: TaskView, head: Head, patienceMs: number): Promise<void>;
+  /** What a proposal of the last inspected round was found to be; undefined where its update could not be had. */
+  found(round: bigint, proposal: number): Rebuilt | undefined;
+};
+
+type Case = { round: bigint; proposal: number; rebuilt?: Rebuilt; isTried: boolean; isProved: boolean };
+
+/** A guard of one task. */
+export function createGuard(party: Party, origin: TaskOrigin): Guard {
+  const { taskId } = origin;
+  let head = genesisHead(origin);
+  let cases: Case[] = [];
+
+  const find = (round: bigint, proposal: number) =>
+    cases.find((one) => one.round === round && one.proposal === proposal);
+
+  const caseOf = (round: bigint, proposal: number): Case => {
+    const known = find(round, proposal);
+    if (known !== undefined) return known;
+    // What was found in rounds before is of no more use.
+    cases = cases.filter((one) => one.round === round);
+    const opened: Case = { round, proposal, isTried: false, isProved: false };
+    cases.push(opened);
+    return opened;
+  };
+
+  async function examine(
+    one: Case,
+    view: TaskView,
+    base: CommittedModel,
+    proposal: ITrainingMarket.ProposalStructOutput,
+    patienceMs: number,
+  ): Promise<void> {
+    const location = await readLocation(party, taskId, one);
+    one.rebuilt ??= await rebuild(party, base, proposal, location, patienceMs);
+    const { rebuilt } = one;
+    if (rebuilt?.fault === undefined || one.isProved) return;
+    const accused: Accused = {
+      taskId,
+      round: one.round,
+      proposal: one.proposal,
+      roots: proposal,
+      location,
+      rebuilt,
+    };
+    if (!one.isTried) one.isProved = await proveFault(party, accused);
+    one.isTried = true;
+    if (!one.isProved) await pursueFault(party, accused, view.params, view.timestamp);
+  }
+
+  return {
+    async follow(view) {
+      const models = cases.flatMap(({ rebuilt }) => (rebuilt?.model === undefined ? [] : [rebuilt.model]));
+      try {
+        head = await followHead(party, origin, head, view, models);
+        return head;
+      } catch (error) {
+        if (!(error instanceof GradworkError && error.code === "HEAD_DIVERGED")) throw error;
+        const { headRound, headProposal } = view.task;
+        const at = { blockTag: view.safeBlock };
+        const proposal = await party.gradwork.market.proposal(taskId, headRound, headProposal, at);
+        if (proposal.bond === 0n) throw error;
+        const one = caseOf(headRound, Number(headProposal));
+        const base = one.rebuilt?.base ?? (await headBefore(party, origin, view, headRound));
+        await examine(one, view, base, proposal, Number(view.params.answerSeconds) * 1_000);
+        if (one.rebuilt === undefined) throw error;
+        return undefined;
+      }
+    },
+
+    async inspect(view, base, patienceMs) {
+      for (const [i, proposal] of view.proposals.entries()) {
+        const status = named(STATUSES, proposal.status);
+        const isAtStake = status === "Opened" || status === "Checked";
+        if (!isAtStake || proposal.miner === party.address) continue;
+        await examine(caseOf(view.number, i), view, base, proposal, patienceMs / view.proposals.length);
+      }
+    },
+
+    found: (round, proposal) => find(round, proposal)?.rebuilt,
+  };
+}
+
+/** Where a proposal's miner said that it serves it. */
+async function readLocation(party: Party, taskId: bigint, { round, proposal }: Case): Promise<string[]> {
+  const { market, deployment, provider } = party.gradwork;
+  const newest = await provider.getBlockNumber();
+  const topics = [taskId, round, proposal];
+  const opened = await queryEvents(market, "ProposalOpened", topics, deployment.block, newest, party.signal);
+  return opened.map(({ args }) => args.location);
+}
