@@ -26,15 +26,15 @@ function describe(event: RoleEvent): string | undefined {
     case "fetched":
       return undefined;
     case "difference":
-      return `the proposal is wrong, ${event.reason}: ${JSON.stringify(plain(event.detail))}`;
+      return `proposal ${event.proposal} is wrong, ${event.reason}: ${JSON.stringify(plain(event.detail))}`;
     case "measured": {
-      const { lossBeforeNats, lossAfterNats, seconds } = event;
-      return `measured ${formatNats(lossBeforeNats)} → ${formatNats(lossAfterNats)} in ${seconds.toFixed(1)} s`;
+      const { proposal, lossBeforeNats, lossAfterNats, seconds } = event;
+      return `measured proposal ${proposal}: ${formatNats(lossBeforeNats)} → ${formatNats(lossAfterNats)} in ${seconds.toFixed(1)} s`;
     }
     case "attested":
-      return `attested ${event.verdict}`;
+      return `attested ${event.verdicts.join(", ")}`;
     case "finalized":
-      return `ended ${event.outcome}`;
+      return `ended ${event.outcomes.join(", ")}`;
     case "claimed":
       return `claimed ${formatTokens(event.amount)}`;
     case "waiting":

@@ -4,7 +4,7 @@ import { eventLine, plain } from "./eventLine.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Who writes a log. */
-export type Identity = { role: "miner" | "verifier"; account: string; task: bigint };
+export type Identity = { role: "miner" | "verifier" | "watch" | "keeper"; account: string; task: bigint };
 
 const PROGRESS_MS = 5_000;
 const SAME_FAULT_MS = 60_000;

@@ -28,5 +28,7 @@ export const DEMO_TASK: Omit<TaskOptions, "location"> = {
     commitSeconds: 7n,
     revealSeconds: 5n,
     disputeSeconds: 1n,
+    answerSeconds: 4n,
+    answerSlotSeconds: 2n,
   },
 };

@@ -22,7 +22,7 @@ export async function handleStatus(options: StatusOptions, { output }: Session):
 }
 
 async function accountLines(
-  { provider, token, vault, market }: Gradwork,
+  { provider, token, vault }: Gradwork,
   account: string,
 ): Promise<string[]> {
   const [currency, wallet, stake, { free, locked, withdrawing, withdrawableAt }, claimable] =
@@ -31,7 +31,7 @@ async function accountLines(
       token.balanceOf(account),
       vault.stakeOf(account),
       vault.accounts(account),
-      market.claimable(account),
+      vault.balanceOf(account),
     ]);
   return formatRows([
     ["wallet", `${formatTokens(wallet)}, and ${formatCoins(currency)} of the chain's currency for gas`],
@@ -47,14 +47,14 @@ async function accountLines(
 }
 
 async function taskLine(gradwork: Gradwork, taskId: bigint, account: string): Promise<string> {
-  const { task, phase, number, round } = await readTask(gradwork, await readTerms(gradwork, taskId));
+  const { task, phase, number, proposals } = await readTask(gradwork, await readTerms(gradwork, taskId));
   const parts = [
     `${taskId}: round ${number}, ${phase}`,
     `escrow ${formatTokens(task.escrow)}`,
-    `${task.enrolled} verifiers`,
   ];
   if (task.owner === account) parts.push("owned");
-  if (round.miner === account) parts.push("mined the last round");
-  if (await gradwork.market.isEnrolled(taskId, account)) parts.push("enrolled");
+  if (proposals.some(({ miner }) => miner === account)) parts.push("proposed in the last round");
+  const { active } = await gradwork.committee.enrolment(taskId, account);
+  if (active) parts.push("enrolled");
   return `  ${parts.join(", ")}`;
 }

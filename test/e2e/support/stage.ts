@@ -48,6 +48,8 @@ export const SMALL_TASK: Omit<TaskOptions, "location"> = {
     commitSeconds: 6n,
     revealSeconds: 4n,
     disputeSeconds: 1n,
+    answerSeconds: 4n,
+    answerSlotSeconds: 2n,
   },
 };
 
