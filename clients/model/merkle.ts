@@ -20,12 +20,15 @@ export type MerkleTree = {
   readonly padding: readonly Uint8Array[];
 };
 
-/** Takes the bytes of a tree's leaves in chunks of any size; `digest` gives the root and ends it. */
+/** Takes the bytes of a tree's leaves, or of their hashes, in chunks of any size; `digest` gives the root and ends it. */
 export type RootHasher = {
   update(chunk: Uint8Array): void;
-  /** @throws {GradworkError} `PARTIAL_LEAF` where the bytes end within a leaf, `INVALID_LEAF_COUNT` without a leaf */
+  /** @throws {GradworkError} `PARTIAL_LEAF` where the bytes end within one, `INVALID_LEAF_COUNT` without any */
   digest(): string;
 };
+
+/** The 2^level places from `firstIndex` on: those under one node, `level` steps above the leaves. */
+export type Subtree = { readonly firstIndex: number; readonly level: number };
 
 /**
  * Tree over leaves of one length.
@@ -95,10 +98,7 @@ export function merkleProof(tree: MerkleTree, index: number): string[] {
   const proof: string[] = [];
   let place = index;
   for (let height = 0; height < tree.depth; height++) {
-    const sibling = place % 2 === 0 ? place + 1 : place - 1;
-    const level = tree.levels[height]!;
-    const at = sibling * HASH_BYTES;
-    proof.push(toHex(at < level.length ? level.subarray(at, at + HASH_BYTES) : tree.padding[height]!));
+    proof.push(toHex(nodeAt(tree, height, siblingOf(place))));
     place = Math.floor(place / 2);
   }
   return proof;
@@ -128,16 +128,87 @@ export function verifyMerkleProof(
 }
 
 /**
+ * Places at which two trees have different leaves, in order; goes down only from nodes that differ.
+ * @throws {GradworkError} `TREE_SHAPE_MISMATCH` unless the trees have the same depth and leaf length
+ */
+export function* differingLeaves(left: MerkleTree, right: MerkleTree): Generator<number, void> {
+  if (left.depth !== right.depth || !sameBytes(left.padding[0]!, right.padding[0]!)) {
+    throw new GradworkError(
+      "TREE_SHAPE_MISMATCH",
+      `Expected trees of the same depth and leaf length, got depths ${left.depth} and ${right.depth}`,
+      { depths: [left.depth, right.depth] },
+    );
+  }
+  const open: Subtree[] = [{ firstIndex: 0, level: left.depth }];
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    const { firstIndex, level } = node;
+    const place = firstIndex / 2 ** level;
+    if (sameBytes(nodeAt(left, level, place), nodeAt(right, level, place))) continue;
+    if (level === 0) yield firstIndex;
+    else {
+      const half = 2 ** (level - 1);
+      open.push({ firstIndex: firstIndex + half, level: level - 1 }, { firstIndex, level: level - 1 });
+    }
+  }
+}
+
+/**
+ * Where two trees differ beside the path to a place: the smallest subtree there whose roots differ.
+ * @param proofGiven siblings of place `index` in one tree, from the leaf up, 0x-prefixed hex
+ * @param proofExpected the same of the other tree
+ * @returns undefined where all siblings agree
+ * @throws {GradworkError} `PROOF_LENGTH_MISMATCH`, `INDEX_OUT_OF_RANGE`
+ */
+export function lowestDifference(
+  proofGiven: readonly string[],
+  proofExpected: readonly string[],
+  index: number,
+): Subtree | undefined {
+  const depth = proofExpected.length;
+  if (proofGiven.length !== depth) {
+    throw new GradworkError(
+      "PROOF_LENGTH_MISMATCH",
+      `Expected a proof of ${depth} siblings, got ${proofGiven.length}`,
+      { expected: depth, given: proofGiven.length },
+    );
+  }
+  requireIndex(index, depth);
+  const level = proofGiven.findIndex(
+    (sibling, height) => sibling.toLowerCase() !== proofExpected[height]!.toLowerCase(),
+  );
+  if (level === -1) return undefined;
+  return { firstIndex: siblingOf(Math.floor(index / 2 ** level)) * 2 ** level, level };
+}
+
+/**
  * Root of a stream of leaves in memory of O(depth + leafLength), for checking a blob while it arrives.
  * @throws {GradworkError} `INVALID_LEAF_LENGTH`
  */
 export function createRootHasher(leafLength: number): RootHasher {
+  return createHasher(leafLength, leafLength, keccak256);
+}
+
+/**
+ * Root of a stream of leaf hashes in memory of O(depth), for checking them while they arrive.
+ * @param leafLength bytes of a leaf, for the padding
+ * @throws {GradworkError} `INVALID_LEAF_LENGTH`
+ */
+export function createLeafHashesHasher(leafLength: number): RootHasher {
+  return createHasher(leafLength, HASH_BYTES, (hash) => hash);
+}
+
+function createHasher(
+  leafLength: number,
+  pieceLength: number,
+  leafHashOf: (piece: Uint8Array) => Uint8Array,
+): RootHasher {
+  requireLeafLength(leafLength);
   // pairs[h] holds the two children of the open node at height h + 1; the left one waits for the right one.
   const pairs: Uint8Array[] = [];
   let leafCount = 0;
 
-  function append(leaf: Uint8Array): void {
-    let hash = keccak256(leaf);
+  function append(piece: Uint8Array): void {
+    let hash = leafHashOf(piece);
     let place = leafCount++;
     let height = 0;
     for (; place % 2 === 1; height++) {
@@ -150,7 +221,7 @@ export function createRootHasher(leafLength: number): RootHasher {
     pairs[height]!.set(hash);
   }
 
-  const splitter = createLeafSplitter(leafLength, append);
+  const splitter = createLeafSplitter(pieceLength, append);
   return {
     update: splitter.push,
     digest() {
@@ -175,8 +246,14 @@ export function createRootHasher(leafLength: number): RootHasher {
   };
 }
 
-/** Cuts a stream of chunks into leaves; a leaf within a chunk is passed as a view of it. */
-function createLeafSplitter(leafLength: number, onLeaf: (leaf: Uint8Array) => void) {
+/**
+ * Cuts a stream of chunks of any size into leaves; a leaf within a chunk is passed as a view of it.
+ * @throws {GradworkError} `INVALID_LEAF_LENGTH`; from `end` `PARTIAL_LEAF`
+ */
+export function createLeafSplitter(
+  leafLength: number,
+  onLeaf: (leaf: Uint8Array) => void,
+): { push(chunk: Uint8Array): void; end(): void } {
   requireLeafLength(leafLength);
   const rest = new Uint8Array(leafLength);
   let held = 0;
@@ -202,7 +279,13 @@ function createLeafSplitter(leafLength: number, onLeaf: (leaf: Uint8Array) => vo
   };
 }
 
-function parentLevel(level: Uint8Array, padding: Uint8Array): Uint8Array {
+/**
+ * Hashes of a level's pairs, or of some consecutive ones.
+ * @param level n × 32 bytes, from an even place on; n is even, but at the level's end
+ * @param padding root of an all-padding subtree of this level's height
+ * @returns ⌈n/2⌉ × 32 bytes
+ */
+export function parentLevel(level: Uint8Array, padding: Uint8Array): Uint8Array {
   const pairs = Math.floor(level.length / NODE_BYTES);
   const odd = level.length % NODE_BYTES !== 0;
   const parents = new Uint8Array((pairs + (odd ? 1 : 0)) * HASH_BYTES);
@@ -213,7 +296,11 @@ function parentLevel(level: Uint8Array, padding: Uint8Array): Uint8Array {
   return parents;
 }
 
-function paddingHashes(leafLength: number, depth: number): Uint8Array[] {
+/**
+ * Root of an all-padding subtree at each height up to `depth`.
+ * @throws {GradworkError} `INVALID_LEAF_LENGTH`
+ */
+export function paddingHashes(leafLength: number, depth: number): Uint8Array[] {
   requireLeafLength(leafLength);
   const hashes = [keccak256(new Uint8Array(leafLength))];
   for (let height = 0; height < depth; height++)
@@ -228,11 +315,30 @@ function concat(left: Uint8Array, right: Uint8Array): Uint8Array {
   return pair;
 }
 
+/** Place, at the same height, of the node that a node is hashed with. */
+export function siblingOf(place: number): number {
+  return place % 2 === 0 ? place + 1 : place - 1;
+}
+
+function nodeAt(tree: MerkleTree, height: number, place: number): Uint8Array {
+  const level = tree.levels[height]!;
+  const at = place * HASH_BYTES;
+  return at < level.length ? level.subarray(at, at + HASH_BYTES) : tree.padding[height]!;
+}
+
+function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
+  return Buffer.compare(left, right) === 0;
+}
+
 function isPlace(index: number, depth: number): boolean {
   return Number.isSafeInteger(index) && index >= 0 && index < 2 ** depth;
 }
 
-function requireIndex(index: number, depth: number): void {
+/**
+ * Checks that a tree of `depth` has a place `index`.
+ * @throws {GradworkError} `INDEX_OUT_OF_RANGE`
+ */
+export function requireIndex(index: number, depth: number): void {
   if (!isPlace(index, depth)) {
     throw new GradworkError("INDEX_OUT_OF_RANGE", `Expected an index < 2^${depth}, got ${index}`, {
       index,
@@ -241,7 +347,8 @@ function requireIndex(index: number, depth: number): void {
   }
 }
 
-function requireLeafLength(leafLength: number): void {
+/** @throws {GradworkError} `INVALID_LEAF_LENGTH` unless an integer ≥ 1 other than 64 */
+export function requireLeafLength(leafLength: number): void {
   // A leaf as long as two hashes could pass for a node.
   if (!Number.isSafeInteger(leafLength) || leafLength < 1 || leafLength === NODE_BYTES) {
     throw new GradworkError(

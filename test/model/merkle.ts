@@ -5,8 +5,12 @@ import { MerkleTree as PeerTree } from "merkletreejs";
 import { keccak256Bytes } from "../../clients/model/keccak.ts";
 import {
   buildTree,
+  createLeafHashesHasher,
   createRootHasher,
+  differingLeaves,
   hashLeaves,
+  lowestDifference,
+  type MerkleTree,
   merkleProof,
   treeOfLeafHashes,
   verifyMerkleProof,
@@ -28,6 +32,13 @@ function peerTree(leaves: Uint8Array, leafLength: number): PeerTree {
     ),
   );
   return new PeerTree(hashes, keccak256, { hashLeaves: false, sortPairs: false });
+}
+
+/** Leaves with some of them changed, one bit each. */
+function changed(leaves: Uint8Array, leafLength: number, places: Iterable<number>): Uint8Array {
+  const bytes = leaves.slice();
+  for (const place of places) bytes[place * leafLength + (place % leafLength)]! ^= 1;
+  return bytes;
 }
 
 /** Cuts bytes into chunks of random sizes, some of them empty. */
@@ -86,6 +97,23 @@ describe("Merkle tree", () => {
         const hasher = createRootHasher(136);
         for (const chunk of randomChunks(leaves, largest, count)) hasher.update(chunk);
         expect(hasher.digest()).to.equal(root);
+      }
+    }
+  });
+
+  it("has the same root by its leaves' hashes alone, whole or as a stream", () => {
+    for (const leafLength of [136, 65]) {
+      for (const count of LEAF_COUNTS) {
+        const leaves = randomBytes(count * leafLength, count + 2);
+        const root = peerTree(leaves, leafLength).getHexRoot();
+        const leafHashes = hashLeaves(leaves, leafLength);
+        expect(treeOfLeafHashes(leafHashes, leafLength)).to.deep.equal(buildTree(leaves, leafLength));
+        expect(treeOfLeafHashes(leafHashes, leafLength).root).to.equal(root);
+        for (const largest of [1, 31, 32, 100, 5000]) {
+          const hasher = createLeafHashesHasher(leafLength);
+          for (const chunk of randomChunks(leafHashes, largest, count)) hasher.update(chunk);
+          expect(hasher.digest()).to.equal(root);
+        }
       }
     }
   });
@@ -177,6 +205,7 @@ describe("Merkle tree", () => {
       () => buildTree(new Uint8Array(0), 136),
       () => buildTree([], 136),
       () => createRootHasher(136).digest(),
+      () => createLeafHashesHasher(136).digest(),
       () => treeOfLeafHashes(new Uint8Array(33), 136),
     ]) {
       expect(thrownBy(call).code).to.equal("INVALID_LEAF_COUNT");
@@ -189,10 +218,156 @@ describe("Merkle tree", () => {
         () => buildTree(new Uint8Array(64), leafLength),
         () => buildTree([], leafLength),
         () => createRootHasher(leafLength),
+        () => createLeafHashesHasher(leafLength),
         () => treeOfLeafHashes(new Uint8Array(32), leafLength),
       ]) {
         expect(thrownBy(call).code).to.equal("INVALID_LEAF_LENGTH");
       }
+    }
+  });
+});
+
+describe("difference of two Merkle trees", () => {
+  it("is every place at which their leaves differ, in order", () => {
+    for (const count of LEAF_COUNTS) {
+      const leaves = randomBytes(count * 136, count);
+      const tree = buildTree(leaves, 136);
+      const next = randomUint32(count);
+      const all = Array.from({ length: count }, (_, place) => place);
+      const choices = [
+        [],
+        [0],
+        [count - 1],
+        all,
+        all.filter(() => next() % 2 === 0),
+        all.filter(() => next() % 16 === 0),
+      ];
+      for (const places of choices) {
+        const other = buildTree(changed(leaves, 136, new Set(places)), 136);
+        expect([...differingLeaves(tree, other)]).to.deep.equal([...new Set(places)]);
+        expect([...differingLeaves(other, tree)]).to.deep.equal([...new Set(places)]);
+      }
+    }
+  });
+
+  it("counts a leaf that only one of them has, unless it is all zero", () => {
+    const leaves = randomBytes(8 * 136, 4).fill(0, 6 * 136, 7 * 136);
+    const whole = buildTree(leaves, 136);
+    const short = buildTree(leaves.subarray(0, 5 * 136), 136);
+    expect([...differingLeaves(whole, short)]).to.deep.equal([5, 7]);
+    expect([...differingLeaves(short, whole)]).to.deep.equal([5, 7]);
+    const longer = buildTree(leaves.subarray(0, 7 * 136), 136);
+    expect([...differingLeaves(longer, buildTree(leaves.subarray(0, 6 * 136), 136))]).to.deep.equal([]);
+  });
+
+  it("is found by going down from nodes that differ, and no further than asked", () => {
+    const tree = buildTree(randomBytes(8 * 136, 5), 136);
+    /** The same tree with nodes of one height spoiled, as no leaves can give. */
+    const spoiled = (height: number, places: number[]): MerkleTree => {
+      const level = tree.levels[height]!.slice();
+      for (const place of places) level[32 * place]! ^= 1;
+      return { ...tree, levels: tree.levels.with(height, level) };
+    };
+    expect([...differingLeaves(tree, spoiled(0, [0, 1, 2, 3]))], "under nodes that agree").to.deep.equal([]);
+    expect([...differingLeaves(tree, spoiled(3, [0]))], "over nodes that agree").to.deep.equal([]);
+
+    const other = buildTree(randomBytes(8 * 136, 6), 136);
+    const levels = other.levels.map((level) => level.slice());
+    const walk = differingLeaves(tree, { ...other, levels });
+    expect(walk.next()).to.deep.equal({ done: false, value: 0 });
+    levels[2]!.set(tree.levels[2]!.subarray(32), 32);
+    expect([...walk]).to.deep.equal([1, 2, 3]);
+  });
+
+  it("is not defined for trees of different shapes", () => {
+    const tree = buildTree(randomBytes(5 * 136, 1), 136);
+    for (const other of [
+      buildTree(randomBytes(4 * 136, 1), 136),
+      buildTree(randomBytes(9 * 136, 1), 136),
+      buildTree(randomBytes(5 * 135, 1), 135),
+    ]) {
+      const { code, data } = thrownBy(() => [...differingLeaves(tree, other)]);
+      expect([code, data]).to.deep.equal(["TREE_SHAPE_MISMATCH", { depths: [3, other.depth] }]);
+    }
+  });
+});
+
+describe("lowest difference of two proofs", () => {
+  it("is the smallest subtree that holds a changed leaf beside the path, by proofs of merkletreejs too", () => {
+    for (const count of [1, 2, 3, 5, 8, 33]) {
+      const leaves = randomBytes(count * 136, count);
+      const tree = buildTree(leaves, 136);
+      for (let changedPlace = 0; changedPlace < count; changedPlace++) {
+        const peer = peerTree(changed(leaves, 136, [changedPlace]), 136);
+        for (let index = 0; index < 2 ** tree.depth; index++) {
+          const given = peer.getHexProof(peer.getLeaves()[index]!, index);
+          const difference = lowestDifference(given, merkleProof(tree, index), index);
+          if (index === changedPlace) {
+            expect(difference).to.equal(undefined);
+            continue;
+          }
+          // The two places part at the highest bit in which they differ.
+          const level = 31 - Math.clz32(index ^ changedPlace);
+          expect(difference).to.deep.equal({ firstIndex: (changedPlace >> level) << level, level });
+        }
+      }
+    }
+  });
+
+  it("is the lowest of several", () => {
+    const leaves = randomBytes(8 * 136, 3);
+    const tree = buildTree(leaves, 136);
+    for (const [places, expected] of [
+      [[1, 2, 4], { firstIndex: 1, level: 0 }],
+      [[3, 7], { firstIndex: 2, level: 1 }],
+      [[4, 5], { firstIndex: 4, level: 2 }],
+    ] as const) {
+      const other = buildTree(changed(leaves, 136, places), 136);
+      expect(lowestDifference(merkleProof(other, 0), merkleProof(tree, 0), 0)).to.deep.equal(expected);
+    }
+  });
+
+  it("leads to a changed leaf in at most as many proofs as the tree is deep", () => {
+    const count = 100;
+    const leaves = randomBytes(count * 136, 7);
+    const tree = buildTree(leaves, 136);
+    for (const places of [[77], [0, 99], [3, 40, 41, 64]]) {
+      const other = buildTree(changed(leaves, 136, places), 136);
+      for (const start of [0, 50, 99, 127]) {
+        let index = start;
+        let proofs = 0;
+        for (;;) {
+          const difference = lowestDifference(merkleProof(other, index), merkleProof(tree, index), index);
+          if (places.includes(index) || difference === undefined) break;
+          index = difference.firstIndex;
+          proofs++;
+        }
+        expect(places).to.include(index);
+        expect(proofs).to.be.at.most(tree.depth);
+      }
+    }
+  });
+
+  it("does not depend on the letters' case", () => {
+    const tree = buildTree(randomBytes(5 * 136, 1), 136);
+    const proof = merkleProof(tree, 2);
+    const upper = proof.map((sibling) => sibling.toUpperCase().replace("X", "x"));
+    expect(lowestDifference(upper, proof, 2)).to.equal(undefined);
+  });
+
+  it("stays exact beyond 32 bits", () => {
+    const proof = Array.from({ length: 40 }, () => `0x${"0".repeat(64)}`);
+    const index = 2 ** 39 + 5;
+    const other = proof.with(38, `0x${"0".repeat(63)}1`);
+    expect(lowestDifference(other, proof, index)).to.deep.equal({ firstIndex: 2 ** 39 + 2 ** 38, level: 38 });
+  });
+
+  it("refuses proofs of different lengths, and places outside the tree", () => {
+    const proof = merkleProof(buildTree(randomBytes(5 * 136, 1), 136), 2);
+    const { code, data } = thrownBy(() => lowestDifference(proof.slice(1), proof, 2));
+    expect([code, data]).to.deep.equal(["PROOF_LENGTH_MISMATCH", { expected: 3, given: 2 }]);
+    for (const index of [8, -1, 0.5]) {
+      expect(thrownBy(() => lowestDifference(proof, proof, index)).code).to.equal("INDEX_OUT_OF_RANGE");
     }
   });
 });
