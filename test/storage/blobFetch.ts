@@ -100,8 +100,9 @@ describe("blob fetch", () => {
   }
 
   async function expectNothingStored(): Promise<void> {
-    expect((await readdir(home())).sort()).to.deep.equal(["incoming", "sealed"]);
+    expect((await readdir(home())).sort()).to.deep.equal(["incoming", "sealed", "trees"]);
     expect(await readdir(join(home(), "incoming"))).to.deep.equal([]);
+    expect(await readdir(join(home(), "trees"))).to.deep.equal([]);
   }
 
   it("takes a blob from an endpoint, checks it and keeps it", async () => {
