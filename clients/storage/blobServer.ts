@@ -1,11 +1,16 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { GradworkError } from "../model/errors.ts";
+import { HASH_BYTES } from "../model/keccak.ts";
 import type { BlobStore } from "./blobStore.ts";
 
 const READ_BYTES = 1 << 18;
+
+// An index of more digits is past any tree.
+const BLOB_PATH = /^\/blobs\/(0x[0-9a-f]{64})(?:\/(hashes|leaves\/(0|[1-9][0-9]{0,14})))?$/;
 
 /** What one server grants its clients. */
 export type BlobServerLimits = {
@@ -36,8 +41,14 @@ const defaultLimits: BlobServerLimits = {
 };
 
 /**
- * Serves a store's published blobs: `GET` and `HEAD /blobs/0x…`, whole, as they lie on disk. Sealed blobs don't
- * exist for it. Every other answer is JSON `{code, message}`.
+ * Serves a store's published blobs, to `GET` and `HEAD`. Sealed blobs don't exist for it.
+ *
+ *     /blobs/0x…                a blob, whole, as it lies on disk
+ *     /blobs/0x…/hashes         of a blob under a Merkle root: the hash of each leaf, n × 32 bytes
+ *     /blobs/0x…/leaves/INDEX   of the same: the leaf at a place < 2^depth, then its proof, depth × 32 bytes, siblings
+ *                               from the leaf up
+ *
+ * Every other answer is JSON `{code, message}`.
  * @param port 0 for any free one
  * @param signal closes the server, as `close` does
  * @throws {GradworkError} `BLOB_SERVER_LISTEN` when the address can't be listened on
@@ -67,38 +78,76 @@ export async function serveBlobs({
       response.setHeader("allow", "GET, HEAD");
       return refuse(response, 405, "METHOD_NOT_ALLOWED", "Only GET and HEAD are answered.");
     }
-    const hash = /^\/blobs\/(0x[0-9a-f]{64})$/.exec(request.url ?? "")?.[1];
+    const [, hash, part, index] = BLOB_PATH.exec(request.url ?? "") ?? [];
     if (hash === undefined) {
       return refuse(
         response,
         404,
         "PATH_NOT_FOUND",
-        "The only path is /blobs/0x and 64 lower-case hex digits.",
+        "The only paths are /blobs/0x and 64 lower-case hex digits, and /hashes and /leaves/INDEX behind that.",
       );
     }
+    if (part === undefined) return answerBlob(request, response, hash);
+    return answerPart(request, response, hash, index);
+  }
+
+  async function answerBlob(request: IncomingMessage, response: ServerResponse, hash: string): Promise<void> {
     const file = await store.openPublished(hash);
     if (file === undefined) {
       return refuse(response, 404, "BLOB_NOT_FOUND", `No blob ${hash} here.`);
     }
     try {
       const { size } = await file.stat();
-      response.writeHead(200, {
-        "content-type": "application/octet-stream",
-        "content-length": size,
-        "cache-control": "public, max-age=31536000, immutable",
-        "x-content-type-options": "nosniff",
-      });
-      if (request.method === "HEAD") {
-        response.end();
-        return;
-      }
-      const deadlineMs = idleTimeoutMs + Math.ceil((size / minBytesPerSecond) * 1000);
-      await pipeline(file.createReadStream({ highWaterMark: READ_BYTES }), count, response, {
-        signal: AbortSignal.timeout(deadlineMs),
-      });
+      await send(request, response, size, () => file.createReadStream({ highWaterMark: READ_BYTES }));
     } finally {
       await file.close();
     }
+  }
+
+  /** @param index of a leaf, in digits; undefined for the hashes of all */
+  async function answerPart(
+    request: IncomingMessage,
+    response: ServerResponse,
+    hash: string,
+    index: string | undefined,
+  ): Promise<void> {
+    const tree = await store.openPublishedTree(hash);
+    if (tree === undefined) {
+      return refuse(response, 404, "BLOB_NOT_FOUND", `No blob ${hash} with leaves here.`);
+    }
+    try {
+      if (index === undefined) {
+        return await send(request, response, tree.leafCount * HASH_BYTES, () => tree.readLeafHashes());
+      }
+      const place = Number(index);
+      if (place >= 2 ** tree.depth) {
+        return refuse(response, 404, "LEAF_NOT_FOUND", `The tree has ${2 ** tree.depth} places.`);
+      }
+      const body = Buffer.concat([await tree.readLeaf(place), await tree.readProof(place)]);
+      await send(request, response, body.length, () => Readable.from(body));
+    } finally {
+      await tree.close();
+    }
+  }
+
+  async function send(
+    request: IncomingMessage,
+    response: ServerResponse,
+    size: number,
+    open: () => Readable,
+  ): Promise<void> {
+    response.writeHead(200, {
+      "content-type": "application/octet-stream",
+      "content-length": size,
+      "cache-control": "public, max-age=31536000, immutable",
+      "x-content-type-options": "nosniff",
+    });
+    if (request.method === "HEAD") {
+      response.end();
+      return;
+    }
+    const deadlineMs = idleTimeoutMs + Math.ceil((size / minBytesPerSecond) * 1000);
+    await pipeline(open(), count, response, { signal: AbortSignal.timeout(deadlineMs) });
   }
 
   async function* count(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

@@ -6,11 +6,24 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { keccak256 } from "ethers";
+import { fromHex } from "../../clients/model/bytes.ts";
+import { buildTree, merkleProof } from "../../clients/model/merkle.ts";
 import { type BlobServer, type BlobServerLimits, serveBlobs } from "../../clients/storage/blobServer.ts";
 import { type BlobStore, openBlobStore } from "../../clients/storage/blobStore.ts";
 
 const bytes = Uint8Array.from({ length: 300_000 }, (_, index) => (index * 31) & 0xff);
 const hash = keccak256(bytes);
+
+const LEAF_BYTES = 136;
+const leaves = bytes.slice(0, 5 * LEAF_BYTES);
+const tree = buildTree(leaves, LEAF_BYTES);
+
+/** What is served of one place: the leaf, then its siblings from the leaf up. */
+function provenLeaf(place: number): Uint8Array {
+  const leaf = Buffer.alloc(LEAF_BYTES);
+  leaf.set(leaves.subarray(place * LEAF_BYTES, (place + 1) * LEAF_BYTES));
+  return new Uint8Array(Buffer.concat([leaf, ...merkleProof(tree, place).map((hex) => fromHex(hex))]));
+}
 
 describe("blob server", () => {
   let directory: string;
@@ -77,19 +90,99 @@ describe("blob server", () => {
     expect(server.bytesServed).to.equal(8 * 300_000);
   });
 
+  it("serves the hashes of a blob's leaves", async () => {
+    await store.put(leaves, { leafLength: LEAF_BYTES });
+    const server = await serve();
+    const response = await fetch(`${server.url}/blobs/${tree.root}/hashes`);
+    expect(response.status).to.equal(200);
+    expect(new Uint8Array(await response.arrayBuffer())).to.deep.equal(tree.leafHashes);
+    expect(response.headers.get("content-length")).to.equal("160");
+    expect(response.headers.get("content-type")).to.equal("application/octet-stream");
+    expect(response.headers.get("cache-control")).to.match(/immutable/);
+    expect(server.bytesServed).to.equal(160);
+  });
+
+  it("serves the leaf of any place with its proof, zeros past the last leaf", async () => {
+    await store.put(leaves, { leafLength: LEAF_BYTES });
+    const server = await serve();
+    for (let place = 0; place < 8; place++) {
+      const response = await fetch(`${server.url}/blobs/${tree.root}/leaves/${place}`);
+      expect(response.status).to.equal(200);
+      expect(new Uint8Array(await response.arrayBuffer())).to.deep.equal(provenLeaf(place));
+      expect(response.headers.get("content-length")).to.equal(String(LEAF_BYTES + 3 * 32));
+    }
+    expect(server.bytesServed).to.equal(8 * (LEAF_BYTES + 3 * 32));
+  });
+
+  it("serves the only leaf of a blob, which has no proof", async () => {
+    const leaf = leaves.subarray(0, LEAF_BYTES);
+    const root = await store.put(leaf, { leafLength: LEAF_BYTES });
+    const server = await serve();
+    const get = async (part: string) =>
+      new Uint8Array(await (await fetch(`${server.url}/blobs/${root}/${part}`)).arrayBuffer());
+    expect(await get("leaves/0")).to.deep.equal(leaf);
+    expect(await get("hashes")).to.deep.equal(fromHex(root));
+  });
+
+  it("answers HEAD for a part with its length alone", async () => {
+    await store.put(leaves, { leafLength: LEAF_BYTES });
+    const server = await serve();
+    for (const [part, length] of [
+      ["hashes", "160"],
+      ["leaves/7", "232"],
+    ]) {
+      const response = await fetch(`${server.url}/blobs/${tree.root}/${part}`, { method: "HEAD" });
+      expect(response.status).to.equal(200);
+      expect(response.headers.get("content-length")).to.equal(length);
+      expect(await response.text()).to.equal("");
+    }
+    expect(server.bytesServed).to.equal(0);
+  });
+
+  it("serves parts of a blob that an older version stored", async () => {
+    await store.put(leaves, { leafLength: LEAF_BYTES });
+    await rm(join(directory, "trees"), { recursive: true });
+    store = await openBlobStore(directory);
+    const server = await serve();
+    const response = await fetch(`${server.url}/blobs/${tree.root}/leaves/2`);
+    expect(new Uint8Array(await response.arrayBuffer())).to.deep.equal(provenLeaf(2));
+  });
+
   it("does not show a sealed blob before it is published", async () => {
     await store.put(bytes, { sealed: true });
+    await store.put(leaves, { leafLength: LEAF_BYTES, sealed: true });
     const server = await serve();
-    const get = () => fetch(`${server.url}/blobs/${hash}`);
-    for (const path of [`/blobs/${hash}`, `/sealed/${hash}`, `/blobs/sealed/${hash}`]) {
-      expect((await fetch(server.url + path)).status).to.equal(404);
+    const get = (path: string) => fetch(server.url + path);
+    for (const path of [
+      `/blobs/${hash}`,
+      `/sealed/${hash}`,
+      `/blobs/sealed/${hash}`,
+      `/trees/${tree.root}`,
+      `/blobs/${tree.root}`,
+      `/blobs/${tree.root}/hashes`,
+      `/blobs/${tree.root}/leaves/0`,
+    ]) {
+      expect((await get(path)).status).to.equal(404);
     }
     await store.publish(hash);
-    expect((await get()).status).to.equal(200);
+    await store.publish(tree.root);
+    expect((await get(`/blobs/${hash}`)).status).to.equal(200);
+    expect((await get(`/blobs/${tree.root}/hashes`)).status).to.equal(200);
+    expect((await get(`/blobs/${tree.root}/leaves/0`)).status).to.equal(200);
+  });
+
+  it("does not show a removed blob, in parts or whole", async () => {
+    await store.put(leaves, { leafLength: LEAF_BYTES });
+    const server = await serve();
+    await store.remove(tree.root);
+    for (const part of ["", "/hashes", "/leaves/0"]) {
+      expect((await fetch(`${server.url}/blobs/${tree.root}${part}`)).status).to.equal(404);
+    }
   });
 
   it("says in JSON what it does not have or do", async () => {
     await store.put(bytes);
+    await store.put(leaves, { leafLength: LEAF_BYTES });
     const server = await serve();
     const ask = async (path: string, method = "GET") => {
       const response = await fetch(server.url + path, { method });
@@ -110,11 +203,31 @@ describe("blob server", () => {
       `/blobs/${hash.slice(0, -1)}`,
       "/blobs/..%2f..%2fetc%2fpasswd",
       "/blobs/incoming",
+      `/blobs/${tree.root}/`,
+      `/blobs/${tree.root}/hashes/`,
+      `/blobs/${tree.root}/hashes?x`,
+      `/blobs/${tree.root}/leaves`,
+      `/blobs/${tree.root}/leaves/`,
+      `/blobs/${tree.root}/leaves/-1`,
+      `/blobs/${tree.root}/leaves/01`,
+      `/blobs/${tree.root}/leaves/0x1`,
+      `/blobs/${tree.root}/leaves/1.5`,
+      `/blobs/${tree.root}/leaves/1/`,
+      `/blobs/${tree.root}/leaves/${"9".repeat(16)}`,
     ]) {
       expect(await ask(path), path).to.deep.equal([404, "PATH_NOT_FOUND"]);
     }
+    for (const part of ["hashes", "leaves/0"]) {
+      expect(await ask(`/blobs/0x${"0".repeat(64)}/${part}`)).to.deep.equal([404, "BLOB_NOT_FOUND"]);
+      expect(await ask(`/blobs/${hash}/${part}`), "not of leaves").to.deep.equal([404, "BLOB_NOT_FOUND"]);
+    }
+    for (const index of [8, "9".repeat(15)]) {
+      expect(await ask(`/blobs/${tree.root}/leaves/${index}`)).to.deep.equal([404, "LEAF_NOT_FOUND"]);
+    }
     for (const method of ["POST", "PUT", "DELETE"]) {
-      expect(await ask(`/blobs/${hash}`, method)).to.deep.equal([405, "METHOD_NOT_ALLOWED"]);
+      for (const path of [`/blobs/${hash}`, `/blobs/${tree.root}/hashes`, `/blobs/${tree.root}/leaves/0`]) {
+        expect(await ask(path, method)).to.deep.equal([405, "METHOD_NOT_ALLOWED"]);
+      }
     }
   });
 
