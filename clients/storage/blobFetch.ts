@@ -1,15 +1,26 @@
 import { get as httpGet, type IncomingMessage } from "node:http";
 import { get as httpsGet } from "node:https";
+import { toHex } from "../model/bytes.ts";
 import { GradworkError } from "../model/errors.ts";
-import { type BlobReference, leafLengthOf, requireBlobHash, requireBlobLength } from "./blobReference.ts";
+import { treeDepth } from "../model/geometry.ts";
+import { HASH_BYTES } from "../model/keccak.ts";
+import { createLeafHashesHasher, requireIndex, verifyMerkleProof } from "../model/merkle.ts";
+import {
+  type BlobReference,
+  type ExpectedLength,
+  leafCountOf,
+  leafLengthOf,
+  requireBlobHash,
+  requireBlobLength,
+  requireSameHash,
+  type TreeReference,
+} from "./blobReference.ts";
 import type { BlobStore } from "./blobStore.ts";
 
 /** Longest endpoint in bytes that a party can announce. */
 export const MAX_ENDPOINT_BYTES = 256;
 
-export type FetchOptions = {
-  /** looked in first, and where what came is put */
-  readonly store: BlobStore;
+export type EndpointOptions = {
   /** base URLs, from whoever announced them: not trusted */
   readonly endpoints: readonly string[];
   /** base URLs to try before those, in this order; not trusted either */
@@ -23,7 +34,15 @@ export type FetchOptions = {
   readonly onBytes?: (byteCount: number) => void;
 };
 
-/** Why one endpoint didn't give the blob. */
+export type FetchOptions = EndpointOptions & {
+  /** looked in first, and where what came is put */
+  readonly store: BlobStore;
+};
+
+/** A leaf, and its siblings from the leaf up as 0x-prefixed hex. */
+export type ProvenLeaf = { readonly leaf: Uint8Array; readonly proof: string[] };
+
+/** Why one endpoint didn't give what it was asked for. */
 export type EndpointFailure = { readonly endpoint: string; readonly code: string; readonly message: string };
 
 /**
@@ -42,16 +61,89 @@ export async function fetchBlob(reference: BlobReference, options: FetchOptions)
   const stored = await readStored(store, reference);
   if (stored !== undefined) return stored;
 
-  const { endpoints, preferred = [] } = options;
+  return fromEndpoints(`blob ${hash}`, hash, options, async (endpoint) => {
+    await store.putStream(download(endpoint, "", reference, options), {
+      leafLength: leafLengthOf(reference),
+      expectedHash: hash,
+    });
+    return store.read(reference);
+  });
+}
+
+/**
+ * The hashes of a blob's leaves, without the leaves, from the first endpoint that sends them. They give the root.
+ * @returns n × 32 bytes
+ * @throws {GradworkError} `BLOB_BAD_HASH`, `INVALID_LEAF_LENGTH`, `INVALID_LEAF_COUNT`; `BLOB_UNAVAILABLE` as `fetchBlob`
+ * @throws the signal's reason on abort
+ */
+export async function fetchLeafHashes(
+  reference: TreeReference,
+  options: EndpointOptions,
+): Promise<Uint8Array> {
+  const { hash, leafLength } = reference;
+  requireBlobHash(hash);
+  const byteLength = leafCountOf(reference) * HASH_BYTES;
+  return fromEndpoints(`the leaf hashes of blob ${hash}`, hash, options, async (endpoint) => {
+    const hasher = createLeafHashesHasher(leafLength);
+    const hashes = await collect(
+      download(endpoint, "/hashes", { hash, byteLength }, options),
+      byteLength,
+      hasher.update,
+    );
+    requireSameHash(hash, hasher.digest());
+    return hashes;
+  });
+}
+
+/**
+ * One leaf of a blob and its proof, from the first endpoint that sends them. They give the root.
+ * @param index place of the leaf, < 2^depth: past the last leaf they are all zero
+ * @throws {GradworkError} `INDEX_OUT_OF_RANGE`; as `fetchLeafHashes`
+ * @throws the signal's reason on abort
+ */
+export async function fetchLeaf(
+  reference: TreeReference,
+  index: number,
+  options: EndpointOptions,
+): Promise<ProvenLeaf> {
+  const { hash, leafLength } = reference;
+  requireBlobHash(hash);
+  const depth = treeDepth(leafCountOf(reference));
+  requireIndex(index, depth);
+  const byteLength = leafLength + depth * HASH_BYTES;
+  return fromEndpoints(`leaf ${index} of blob ${hash}`, hash, options, async (endpoint) => {
+    const bytes = await collect(
+      download(endpoint, `/leaves/${index}`, { hash, byteLength }, options),
+      byteLength,
+    );
+    const leaf = bytes.slice(0, leafLength);
+    const proof = Array.from({ length: depth }, (_, height) => {
+      const start = leafLength + height * HASH_BYTES;
+      return toHex(bytes.subarray(start, start + HASH_BYTES));
+    });
+    if (!verifyMerkleProof(hash, depth, leaf, index, proof)) {
+      throw new GradworkError("BLOB_HASH_MISMATCH", `Expected leaf ${index} and its proof under ${hash}`, {
+        expected: hash,
+        index,
+      });
+    }
+    return { leaf, proof };
+  });
+}
+
+/** What `take` makes of the first endpoint that it accepts; the failures of all where it accepts none. */
+async function fromEndpoints<Taken>(
+  wanted: string,
+  hash: string,
+  { endpoints, preferred = [], signal }: EndpointOptions,
+  take: (endpoint: string) => Promise<Taken>,
+): Promise<Taken> {
+  signal.throwIfAborted();
   const start = Math.floor(Math.random() * endpoints.length);
   const failures: EndpointFailure[] = [];
   for (const endpoint of new Set([...preferred, ...endpoints.slice(start), ...endpoints.slice(0, start)])) {
     try {
-      await store.putStream(download(endpoint, reference, options), {
-        leafLength: leafLengthOf(reference),
-        expectedHash: hash,
-      });
-      return await store.read(reference);
+      return await take(endpoint);
     } catch (error) {
       if (!(error instanceof GradworkError)) throw error;
       failures.push({ endpoint, code: error.code, message: error.message });
@@ -60,14 +152,30 @@ export async function fetchBlob(reference: BlobReference, options: FetchOptions)
   const reasons = failures.map(({ endpoint, code }) => `${JSON.stringify(endpoint)} (${code})`).join(", ");
   throw new GradworkError(
     "BLOB_UNAVAILABLE",
-    `Expected blob ${hash} from one of ${failures.length} endpoints, got it from none: ${reasons}`,
+    `Expected ${wanted} from one of ${failures.length} endpoints, got it from none: ${reasons}`,
     { hash, failures },
   );
 }
 
+/** @param byteLength of all chunks together, as `download` sees to */
+async function collect(
+  chunks: AsyncIterable<Uint8Array>,
+  byteLength: number,
+  onChunk: (chunk: Uint8Array) => void = () => {},
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(byteLength);
+  let at = 0;
+  for await (const chunk of chunks) {
+    onChunk(chunk);
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
+
 /**
  * Checks an endpoint before it is announced or used.
- * @returns its URL without a slash at the end; a blob lies at `/blobs/{hash}` behind it
+ * @returns its URL without a slash at the end; a blob lies at `/blobs/{hash}` behind it, its parts behind that
  * @throws {GradworkError} `BLOB_BAD_ENDPOINT` unless it is http or https, without credentials, query or fragment, in
  *   at most 256 bytes
  */
@@ -101,15 +209,16 @@ async function readStored(store: BlobStore, reference: BlobReference): Promise<U
 }
 
 /**
- * The pieces of a response's body as they come, never more than the reference allows. `node:http` rather than
+ * The pieces of a response's body as they come, never more than expected. `node:http` rather than
  * `fetch`: it neither follows redirects nor decodes bodies, and one request has one socket, closed at its end.
  */
 async function* download(
   endpoint: string,
-  reference: BlobReference,
-  { timeoutMs, idleTimeoutMs, signal, onBytes }: FetchOptions,
+  part: string,
+  expected: ExpectedLength,
+  { timeoutMs, idleTimeoutMs, signal, onBytes }: EndpointOptions,
 ): AsyncGenerator<Uint8Array> {
-  const url = `${parseEndpoint(endpoint)}/blobs/${reference.hash}`;
+  const url = `${parseEndpoint(endpoint)}/blobs/${expected.hash}${part}`;
   const deadline = AbortSignal.timeout(timeoutMs);
   const idle = new AbortController();
   const request = (url.startsWith("https:") ? httpsGet : httpGet)(url, {
@@ -127,21 +236,21 @@ async function* download(
       // The only sign of a server that switches protocols.
       request.on("close", () => reject(new Error("connection closed without a response")));
     });
-    requireUsable(response, url, reference);
+    requireUsable(response, url, expected);
     for await (const chunk of response as AsyncIterable<Uint8Array>) {
       received += chunk.length;
       onBytes?.(chunk.length);
-      requireBlobLength(reference, received, false);
+      requireBlobLength(expected, received, false);
       yield chunk;
     }
-    requireBlobLength(reference, received, true);
+    requireBlobLength(expected, received, true);
   } catch (error) {
     signal.throwIfAborted();
     const data = { endpoint, received };
     if (deadline.aborted) {
       throw new GradworkError(
         "BLOB_TOO_SLOW",
-        `Expected the blob within ${timeoutMs} ms, got ${received} bytes`,
+        `Expected the whole response within ${timeoutMs} ms, got ${received} bytes`,
         data,
       );
     }
@@ -163,7 +272,7 @@ async function* download(
   }
 }
 
-function requireUsable(response: IncomingMessage, url: string, reference: BlobReference): void {
+function requireUsable(response: IncomingMessage, url: string, expected: ExpectedLength): void {
   const status = response.statusCode ?? 0;
   if (status >= 300 && status < 400) {
     const location = response.headers.location ?? "";
@@ -184,5 +293,5 @@ function requireUsable(response: IncomingMessage, url: string, reference: BlobRe
     });
   }
   const announced = response.headers["content-length"];
-  if (announced !== undefined) requireBlobLength(reference, Number(announced), true);
+  if (announced !== undefined) requireBlobLength(expected, Number(announced), true);
 }

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
-import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
 import {
   type AddressInfo,
   createServer as createTcpServer,
@@ -13,12 +13,16 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { expect } from "chai";
 import { keccak256 } from "ethers";
+import { fromHex, toHex } from "../../clients/model/bytes.ts";
 import type { GradworkError } from "../../clients/model/errors.ts";
-import { buildTree } from "../../clients/model/merkle.ts";
+import { buildTree, merkleProof, treeOfLeafHashes } from "../../clients/model/merkle.ts";
 import {
   type EndpointFailure,
+  type EndpointOptions,
   type FetchOptions,
   fetchBlob,
+  fetchLeaf,
+  fetchLeafHashes,
   parseEndpoint,
 } from "../../clients/storage/blobFetch.ts";
 import type { BlobReference } from "../../clients/storage/blobReference.ts";
@@ -30,8 +34,9 @@ const bytes = Uint8Array.from(
   { length: 1000 * LEAF_BYTES },
   (_, index) => (index * 31 + (index >> 8)) & 0xff,
 );
+const tree = buildTree(bytes, LEAF_BYTES);
 const update = {
-  hash: buildTree(bytes, LEAF_BYTES).root,
+  hash: tree.root,
   leafLength: LEAF_BYTES,
   byteLength: bytes.length,
 };
@@ -434,6 +439,280 @@ describe("blob fetch", () => {
       expect(new Set(failures.map(({ code }) => code))).to.deep.equal(new Set(["BLOB_BAD_ENDPOINT"]));
       expect(asked).to.equal(0);
     });
+  });
+
+  describe("in parts", () => {
+    const PLACE = 613;
+    const options = (endpoints: readonly string[], more: Partial<EndpointOptions> = {}): EndpointOptions => ({
+      endpoints,
+      timeoutMs: 60_000,
+      idleTimeoutMs: 60_000,
+      signal: stop.signal,
+      ...more,
+    });
+    const leafAt = (place: number) => {
+      const leaf = new Uint8Array(LEAF_BYTES);
+      leaf.set(bytes.subarray(place * LEAF_BYTES, (place + 1) * LEAF_BYTES));
+      return leaf;
+    };
+    const provenLeaf = (place: number) =>
+      Buffer.concat([leafAt(place), ...merkleProof(tree, place).map((hex) => fromHex(hex))]);
+
+    it("takes the hashes of all leaves, which give the same tree", async () => {
+      const { store: creator, url } = await party();
+      await creator.put(bytes, { leafLength: LEAF_BYTES });
+      let received = 0;
+      const onBytes = (byteCount: number) => {
+        received += byteCount;
+      };
+      const hashes = await fetchLeafHashes(update, options([`${url}/`], { onBytes }));
+      expect(hashes).to.deep.equal(tree.leafHashes);
+      expect(treeOfLeafHashes(hashes, LEAF_BYTES).root).to.equal(update.hash);
+      expect(received).to.equal(1000 * 32);
+    });
+
+    it("takes the leaf of any place with its proof, zeros past the last leaf", async () => {
+      const { store: creator, url } = await party();
+      await creator.put(bytes, { leafLength: LEAF_BYTES });
+      for (const place of [0, 1, PLACE, 998, 999, 1000, 1001, 1023]) {
+        const { leaf, proof } = await fetchLeaf(update, place, options([url]));
+        expect(leaf).to.deep.equal(leafAt(place));
+        expect(proof).to.deep.equal(merkleProof(tree, place));
+      }
+    });
+
+    it("takes the parts of a blob of one leaf", async () => {
+      const { store: creator, url } = await party();
+      const hash = await creator.put(leafAt(0), { leafLength: LEAF_BYTES });
+      const reference = { hash, leafLength: LEAF_BYTES, byteLength: LEAF_BYTES };
+      expect(await fetchLeaf(reference, 0, options([url]))).to.deep.equal({ leaf: leafAt(0), proof: [] });
+      expect(toHex(await fetchLeafHashes(reference, options([url])))).to.equal(hash);
+    });
+
+    it("takes no part of a sealed blob before it is published", async () => {
+      const miner = await party();
+      const hash = await miner.store.put(bytes, { leafLength: LEAF_BYTES, sealed: true });
+      const fetchings = [
+        () => fetchLeafHashes(update, options([miner.url])),
+        () => fetchLeaf(update, PLACE, options([miner.url])),
+      ];
+      for (const fetching of fetchings) {
+        const [failure] = await failuresOf(fetching());
+        expect(failure).to.include({ endpoint: miner.url, code: "BLOB_HTTP_STATUS" });
+      }
+      await miner.store.publish(hash);
+      for (const fetching of fetchings) await fetching();
+    });
+
+    it("asks nobody for a place or a blob that there can't be", async () => {
+      let asked = 0;
+      const url = await listen(createServer(() => asked++));
+      const refusals = [
+        ...[1024, -1, 1.5, Number.NaN].map((index) => ({ index, code: "INDEX_OUT_OF_RANGE" })),
+        { reference: { ...update, hash: "../x" }, code: "BLOB_BAD_HASH" },
+        { reference: { ...update, byteLength: bytes.length - 1 }, code: "INVALID_LEAF_COUNT" },
+        { reference: { ...update, byteLength: 0 }, code: "INVALID_LEAF_COUNT" },
+        { reference: { ...update, leafLength: 64, byteLength: 640 }, code: "INVALID_LEAF_LENGTH" },
+        { reference: { ...update, leafLength: 0 }, code: "INVALID_LEAF_LENGTH" },
+      ] as { reference?: typeof update; index?: number; code: string }[];
+      for (const { reference = update, index = 0, code } of refusals) {
+        expect(await rejection(fetchLeaf(reference, index, options([url])))).to.include({ code });
+        if (reference === update) continue;
+        expect(await rejection(fetchLeafHashes(reference, options([url])))).to.include({ code });
+      }
+      expect(asked).to.equal(0);
+    });
+
+    const parts = [
+      {
+        name: "the leaf hashes",
+        right: Buffer.from(tree.leafHashes),
+        fetchPart: (given: EndpointOptions): Promise<unknown> => fetchLeafHashes(update, given),
+        others: {
+          "sends a hash twice": () => {
+            const hashes = Buffer.from(tree.leafHashes);
+            hashes.copyWithin(0, 32, 64);
+            return hashes;
+          },
+          "sends the level above": () => {
+            const hashes = Buffer.alloc(1000 * 32);
+            hashes.set(tree.levels[1]!);
+            return hashes;
+          },
+        },
+      },
+      {
+        name: "a leaf",
+        right: provenLeaf(PLACE),
+        fetchPart: (given: EndpointOptions): Promise<unknown> => fetchLeaf(update, PLACE, given),
+        others: {
+          "sends the leaf of another place, with its proof": () => provenLeaf(PLACE - 1),
+          "sends the proof of another place": () =>
+            Buffer.concat([leafAt(PLACE), provenLeaf(PLACE - 1).subarray(LEAF_BYTES)]),
+          "sends zeros, as past the last leaf": () =>
+            Buffer.concat([new Uint8Array(LEAF_BYTES), provenLeaf(PLACE).subarray(LEAF_BYTES)]),
+        },
+      },
+    ];
+
+    for (const { name, right, fetchPart, others } of parts) {
+      describe(name, () => {
+        it("comes from the first endpoint that has it, preferred ones before others", async () => {
+          const asked: string[] = [];
+          const answering = (name: string, answer: (response: ServerResponse) => void) =>
+            listen(
+              createServer((_, response) => {
+                asked.push(name);
+                answer(response);
+              }),
+            );
+          const missing = await answering("missing", (response) => response.writeHead(404).end());
+          const wrong = await answering("wrong", (response) => response.end(right.toReversed()));
+          const good = await answering("good", (response) => response.end(right));
+          await fetchPart(options([good], { preferred: [missing, "nonsense", wrong, missing] }));
+          expect(asked).to.deep.equal(["missing", "wrong", "good"]);
+        });
+
+        it("stops on abort", async () => {
+          const closed = Promise.withResolvers<void>();
+          const url = await listen(
+            createServer((_, response) => {
+              response.writeHead(200).write(right.subarray(0, 40));
+              response.once("close", closed.resolve);
+            }),
+          );
+          const abort = new AbortController();
+          const reason = new Error("stopped by the operator");
+          const onBytes = () => abort.abort(reason);
+          const { signal } = abort;
+          const fetching = fetchPart(options([url, "http://127.0.0.1:1"], { signal, onBytes }));
+          expect(await rejection(fetching)).to.equal(reason);
+          await closed.promise;
+          expect(await rejection(fetchPart(options([url], { signal })))).to.equal(reason);
+        });
+
+        const misbehaviours: readonly {
+          readonly it: string;
+          readonly code: string;
+          readonly answer: RequestListener;
+          readonly timeoutMs?: number;
+          readonly idleTimeoutMs?: number;
+          /** most bytes of the body that are taken in */
+          readonly maxReceived?: number;
+        }[] = [
+          ...Object.entries(others).map(([which, bodyOf]) => ({
+            it: which,
+            code: "BLOB_HASH_MISMATCH",
+            answer: ((_, response) => response.end(bodyOf())) as RequestListener,
+          })),
+          ...[0, right.length / 2, right.length - 1].map((at) => ({
+            it: `sends byte ${at} with one bit turned`,
+            code: "BLOB_HASH_MISMATCH",
+            answer: ((_, response) => response.end(right.with(at, right[at]! ^ 1))) as RequestListener,
+          })),
+          {
+            it: "sends 32 bytes too few",
+            code: "BLOB_TOO_SHORT",
+            answer: (_, response) => {
+              response.write(right.subarray(0, 32));
+              response.end(right.subarray(64));
+            },
+          },
+          {
+            it: "sends 32 bytes too many",
+            code: "BLOB_TOO_LARGE",
+            answer: (_, response) => {
+              response.write(right);
+              response.end(Buffer.alloc(32));
+            },
+            maxReceived: right.length + 32,
+          },
+          {
+            it: "sends without end",
+            code: "BLOB_TOO_LARGE",
+            answer: (_, response) => {
+              const more = () => {
+                while (!response.destroyed && response.write(bytes));
+              };
+              response.on("drain", more);
+              more();
+            },
+            maxReceived: right.length + 65_536,
+          },
+          {
+            it: "announces gigabytes",
+            code: "BLOB_TOO_LARGE",
+            answer: (_, response) => response.writeHead(200, { "content-length": 4e9 }).write(bytes),
+            maxReceived: 0,
+          },
+          {
+            it: "keeps silent after the first bytes",
+            code: "BLOB_TOO_SLOW",
+            answer: (_, response) => response.write(right.subarray(0, 32)),
+            idleTimeoutMs: 40,
+          },
+          {
+            it: "drips",
+            code: "BLOB_TOO_SLOW",
+            answer: (_, response) => {
+              const drip = setInterval(() => response.write("x"), 5);
+              response.on("close", () => clearInterval(drip));
+            },
+            timeoutMs: 80,
+          },
+          {
+            it: "breaks off",
+            code: "BLOB_UNREACHABLE",
+            answer: (_, response) => {
+              response.writeHead(200, { "content-length": right.length });
+              response.write(right.subarray(0, 32), () => response.destroy());
+            },
+          },
+          {
+            it: "redirects",
+            code: "BLOB_REDIRECT",
+            answer: (request, response) =>
+              request.url!.includes("elsewhere")
+                ? response.end(right)
+                : response.writeHead(302, { location: `/elsewhere${request.url}` }).end(),
+            maxReceived: 0,
+          },
+          {
+            it: "sends it compressed",
+            code: "BLOB_ENCODED",
+            answer: (_, response) =>
+              response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync(right)),
+            maxReceived: 0,
+          },
+          {
+            it: "does not have it",
+            code: "BLOB_HTTP_STATUS",
+            answer: (_, response) => response.writeHead(404).end(right),
+            maxReceived: 0,
+          },
+        ];
+
+        for (const { it: title, code, answer, maxReceived, ...timeouts } of misbehaviours) {
+          it(`from an endpoint that ${title}: ${code}`, async () => {
+            const server = createServer(answer);
+            const closed = new Promise((resolve) => {
+              server.once("connection", (each: Socket) => each.once("close", resolve));
+            });
+            const url = await listen(server);
+            let received = 0;
+            const onBytes = (byteCount: number) => {
+              received += byteCount;
+            };
+            const failures = await failuresOf(fetchPart(options([url], { ...timeouts, onBytes })));
+            expect(failures.map(({ endpoint, code }) => ({ endpoint, code }))).to.deep.equal([
+              { endpoint: url, code },
+            ]);
+            expect(received).to.be.at.most(maxReceived ?? right.length);
+            await closed;
+          });
+        }
+      });
+    }
   });
 
   it("reads an endpoint with or without a path, and drops the slash at its end", () => {
