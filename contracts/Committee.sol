@@ -60,7 +60,7 @@ contract Committee is ICommittee {
         if (amount == 0) revert ZeroAmount();
         uint256 pool = TaskId.unwrap(taskId);
         uint256 stake = STAKE_VAULT.pooled(address(this), pool, msg.sender) + amount;
-        uint96 least = MARKET.params(taskId).verifierStake;
+        (uint96 least, ) = MARKET.admission(taskId);
         if (stake < least) revert StakeTooSmall(stake, least);
         Enrolment storage enrolment_ = enrolments[taskId][msg.sender];
         if (!enrolment_.active) {
@@ -83,14 +83,15 @@ contract Committee is ICommittee {
     /// @inheritdoc ICommittee
     function commitAttestation(TaskId taskId, uint256 number, bytes32 commitment) external {
         if (commitment == 0) revert ZeroCommitment();
-        _requirePhase(taskId, ITrainingMarket.Phase.Committing);
-        uint256 present = MARKET.task(taskId).round;
+        (ITrainingMarket.Phase phase, uint256 present, uint48 proposalEndsAt, bytes32 seed) = MARKET
+            .presentRound(taskId);
+        _require(phase, ITrainingMarket.Phase.Committing);
         if (number != present) revert WrongRound(number, present);
         Attestation storage attestation_ = attestations[taskId][number][msg.sender];
         if (attestation_.commitment != 0) revert AlreadyAttested(msg.sender, number);
         Attester[] storage list = attestersOf[taskId][number];
         if (list.length == MAX_ATTESTERS) revert TooManyAttesters(MAX_ATTESTERS);
-        uint256 weight = weightOf(taskId, number, msg.sender);
+        uint256 weight = _weightOf(taskId, number, proposalEndsAt, seed, msg.sender);
         if (weight == 0) revert NotDrawn(msg.sender, number);
 
         attestation_.commitment = commitment;
@@ -107,8 +108,8 @@ contract Committee is ICommittee {
         Vote[] calldata votes,
         bytes32 salt
     ) external {
-        _requirePhase(taskId, ITrainingMarket.Phase.Revealing);
-        uint256 number = MARKET.task(taskId).round;
+        (ITrainingMarket.Phase phase, uint256 number, , ) = MARKET.presentRound(taskId);
+        _require(phase, ITrainingMarket.Phase.Revealing);
         Attestation storage attestation_ = attestations[taskId][number][msg.sender];
         if (attestation_.commitment == 0) revert NothingCommitted(msg.sender, number);
         if (attestation_.revealed) revert AlreadyAttested(msg.sender, number);
@@ -126,16 +127,16 @@ contract Committee is ICommittee {
 
     /// @inheritdoc ICommittee
     function reportAbsence(TaskId taskId, address verifier) external {
-        ITrainingMarket.Phase phase = MARKET.phase(taskId);
+        (ITrainingMarket.Phase phase, uint256 number, uint48 proposalEndsAt, bytes32 seed) = MARKET
+            .presentRound(taskId);
         // Not in a round that ended because nothing was left to attest.
         if (phase != ITrainingMarket.Phase.Revealing && phase != ITrainingMarket.Phase.Disputing) {
             revert WrongPhase(phase, ITrainingMarket.Phase.Revealing);
         }
-        uint256 number = MARKET.task(taskId).round;
         Attestation storage attestation_ = attestations[taskId][number][verifier];
         if (attestation_.commitment != 0) revert AlreadyAttested(verifier, number);
         if (attestation_.reported) revert AlreadyReported(verifier, number);
-        if (weightOf(taskId, number, verifier) == 0) revert NotDrawn(verifier, number);
+        if (_weightOf(taskId, number, proposalEndsAt, seed, verifier) == 0) revert NotDrawn(verifier, number);
 
         attestation_.reported = true;
         Enrolment storage enrolment_ = enrolments[taskId][verifier];
@@ -212,14 +213,7 @@ contract Committee is ICommittee {
     function weightOf(TaskId taskId, uint256 number, address verifier) public view returns (uint256 weight) {
         ITrainingMarket.Round memory round = MARKET.round(taskId, number);
         if (round.seed == 0) return 0;
-        ITrainingMarket.TaskParams memory params = MARKET.params(taskId);
-        uint256 pool = TaskId.unwrap(taskId);
-        uint48 readAt = round.proposalEndsAt - 1;
-        uint256 stake = STAKE_VAULT.pooledAt(address(this), pool, verifier, readAt);
-        if (stake < params.verifierStake) return 0;
-        uint256 draw = Draws.draw(round.seed, Draws.COMMITTEE, pool, number, 0, uint160(verifier));
-        uint256 total = STAKE_VAULT.poolTotalAt(address(this), pool, readAt);
-        return Sortition.weightOf(draw, stake, total, params.committeeSize);
+        return _weightOf(taskId, number, round.proposalEndsAt, round.seed, verifier);
     }
 
     /// @inheritdoc ICommittee
@@ -257,20 +251,36 @@ contract Committee is ICommittee {
         if (STAKE_VAULT.pooled(address(this), pool, verifier) != 0) STAKE_VAULT.leavePool(pool, verifier);
     }
 
-    function _requirePhase(TaskId taskId, ITrainingMarket.Phase expected) internal view {
-        ITrainingMarket.Phase now_ = MARKET.phase(taskId);
-        if (now_ != expected) revert WrongPhase(now_, expected);
+    function _require(ITrainingMarket.Phase given, ITrainingMarket.Phase expected) internal pure {
+        if (given != expected) revert WrongPhase(given, expected);
+    }
+
+    function _weightOf(
+        TaskId taskId,
+        uint256 number,
+        uint48 proposalEndsAt,
+        bytes32 seed,
+        address verifier
+    ) internal view returns (uint256 weight) {
+        (uint96 least, uint8 committeeSize) = MARKET.admission(taskId);
+        uint256 pool = TaskId.unwrap(taskId);
+        uint48 readAt = proposalEndsAt - 1;
+        uint256 stake = STAKE_VAULT.pooledAt(address(this), pool, verifier, readAt);
+        if (stake < least) return 0;
+        uint256 draw = Draws.draw(seed, Draws.COMMITTEE, pool, number, 0, uint160(verifier));
+        uint256 total = STAKE_VAULT.poolTotalAt(address(this), pool, readAt);
+        return Sortition.weightOf(draw, stake, total, committeeSize);
     }
 
     /// @dev Losses go with a positive vote, a reason with a negative one.
     function _record(TaskId taskId, uint256 number, Vote[] calldata votes) internal {
-        ITrainingMarket.Proposal[] memory proposals = MARKET.proposals(taskId, number);
-        if (votes.length != proposals.length) revert WrongVoteCount(votes.length, proposals.length);
+        address[] memory miners = MARKET.miners(taskId, number);
+        if (votes.length != miners.length) revert WrongVoteCount(votes.length, miners.length);
         mapping(uint256 proposal => Vote) storage recorded = votesOf[taskId][number][msg.sender];
         for (uint256 i = 0; i < votes.length; i++) {
             Vote calldata vote_ = votes[i];
             if (vote_.verdict == Verdict.None) continue;
-            if (proposals[i].miner == msg.sender) revert OwnProposal(msg.sender, i);
+            if (miners[i] == msg.sender) revert OwnProposal(msg.sender, i);
             bool isNegative = vote_.verdict == Verdict.Negative;
             if (
                 isNegative == (vote_.reason == 0) ||

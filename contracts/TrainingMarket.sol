@@ -402,6 +402,24 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc ITrainingMarket
+    function presentRound(TaskId taskId) external view returns (Phase, uint256, uint48, bytes32) {
+        (uint256 number, Round storage round_) = _lastRound(taskId);
+        return (phase(taskId), number, round_.proposalEndsAt, round_.seed);
+    }
+
+    /// @inheritdoc ITrainingMarket
+    function admission(TaskId taskId) external view returns (uint96, uint8) {
+        TaskParams storage params_ = taskParams[taskId];
+        return (params_.verifierStake, params_.committeeSize);
+    }
+
+    /// @inheritdoc ITrainingMarket
+    function miners(TaskId taskId, uint256 number) external view returns (address[] memory list) {
+        list = new address[](rounds[taskId][number].proposals);
+        for (uint256 i = 0; i < list.length; i++) list[i] = proposalOf[taskId][number][i].miner;
+    }
+
+    /// @inheritdoc ITrainingMarket
     function trees(
         TaskId taskId,
         uint256 number,

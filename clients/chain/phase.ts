@@ -56,13 +56,14 @@ export function deadlines(
   const leafCheckEndsAt = round.seededAt + params.leafCheckSeconds;
   const commitEndsAt = leafCheckEndsAt + params.commitSeconds;
   const revealEndsAt = commitEndsAt + params.revealSeconds;
-  const disputeEndsAt = revealEndsAt + params.disputeSeconds;
+  let disputeEndsAt = revealEndsAt + params.disputeSeconds;
+  if (round.disputesEndAt > disputeEndsAt) disputeEndsAt = round.disputesEndAt;
   return {
     openingEndsAt,
     leafCheckEndsAt,
     commitEndsAt,
     revealEndsAt,
-    disputeEndsAt: round.disputesEndAt > disputeEndsAt ? round.disputesEndAt : disputeEndsAt,
+    disputeEndsAt,
   };
 }
 

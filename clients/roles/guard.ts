@@ -54,9 +54,10 @@ export function createGuard(party: Party, origin: TaskOrigin): Guard {
     patienceMs: number,
   ): Promise<void> {
     const location = await readLocation(party, taskId, one);
-    one.rebuilt ??= await rebuild(party, base, proposal, location, patienceMs);
-    const { rebuilt } = one;
-    if (rebuilt?.fault === undefined || one.isProved) return;
+    const rebuilt = one.rebuilt ?? (await rebuild(party, base, proposal, location, patienceMs));
+    if (rebuilt === undefined) return;
+    one.rebuilt = rebuilt;
+    if (rebuilt.fault === undefined || one.isProved) return;
     const accused: Accused = {
       taskId,
       round: one.round,

@@ -32,14 +32,7 @@ import { act, announce, type Party } from "./party.ts";
 import { dutyContext, newSalt, type ProposalStatement, proposalCommitment } from "./statements.ts";
 import { loadTask, type TaskDefinition } from "./taskDefinition.ts";
 import { loadTrainingState, saveTrainingState } from "./trainingState.ts";
-import {
-  actUnlessDone,
-  advanceSeed,
-  createRoundCloser,
-  finalizeRound,
-  persist,
-  takeTurns,
-} from "./turns.ts";
+import { actUnlessDone, advanceSeed, createRoundCloser, finalizeRound, persist, takeTurns } from "./turns.ts";
 
 /** @property seed orders the training sequences, together with the round's number */
 export type TrainingOptions = {
@@ -97,8 +90,10 @@ export async function runMiner(party: Party, options: MinerOptions): Promise<voi
     }
     if (proposals === options.rounds) return view.phase === "Idle";
     if (!(await isReady(view))) return false;
-    candidate = await nextCandidate(mining, trainer, head, view, candidate);
-    if (candidate === undefined || isMine || !isProposable(view)) return false;
+    const next = await nextCandidate(mining, trainer, head, view, candidate);
+    if (next === undefined) return false;
+    candidate = next;
+    if (isMine || !isProposable(view)) return false;
     await propose(mining, view, candidate);
     proposals++;
     return false;
@@ -224,7 +219,7 @@ async function nextCandidate(
   const headRoot = head.commitment.fullTree.root;
   if (last?.base.commitment.fullTree.root === headRoot) return last;
   const candidate = await trainer.poll(head, round);
-  if (candidate === undefined) return last;
+  if (candidate === undefined) return undefined;
   await store(mining, candidate, last);
   return candidate;
 }

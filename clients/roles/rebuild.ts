@@ -13,7 +13,13 @@ export type NegativeReason = (typeof NEGATIVE_REASONS)[number];
 
 /** Which of a proposal's trees breaks the rules; of an update also the leaf, which its bytes show. */
 export type Fault =
-  | { tree: "update"; leaf: number; reason: NegativeReason; withOld: boolean; detail: Record<string, unknown> }
+  | {
+      tree: "update";
+      leaf: number;
+      reason: NegativeReason;
+      withOld: boolean;
+      detail: Record<string, unknown>;
+    }
   | { tree: "full" | "quant"; reason: NegativeReason; model: CommittedModel };
 
 /** What a proposal's update is: a model that has the proposal's roots, or at fault. */
@@ -60,7 +66,11 @@ export async function rebuild(
     return { ...known, seconds: seconds(), fault: { tree: "full", reason: "full root differs", model } };
   }
   if (model.commitment.quantTree.root !== roots.quantRoot) {
-    return { ...known, seconds: seconds(), fault: { tree: "quant", reason: "quantized root differs", model } };
+    return {
+      ...known,
+      seconds: seconds(),
+      fault: { tree: "quant", reason: "quantized root differs", model },
+    };
   }
   return { ...known, seconds: seconds(), model };
 }

@@ -1,7 +1,7 @@
 import { readTerms } from "../chain/taskView.ts";
+import { leafOf } from "../model/commitment.ts";
 import { GradworkError } from "../model/errors.ts";
 import { FULL_LEAF_BYTES, PARAMETERS_PER_LEAF } from "../model/geometry.ts";
-import { leafOf } from "../model/commitment.ts";
 import { buildTree, merkleProof } from "../model/merkle.ts";
 import { createGuard } from "./guard.ts";
 import { fullReference } from "./head.ts";

@@ -412,6 +412,18 @@ interface ITrainingMarket {
     /// @notice The phase of the task's last round now.
     function phase(TaskId taskId) external view returns (Phase);
 
+    /// @notice What an attestation of the last round depends on.
+    /// @param seed 0 before it is recorded
+    function presentRound(
+        TaskId taskId
+    ) external view returns (Phase phase, uint256 number, uint48 proposalEndsAt, bytes32 seed);
+
+    /// @notice What admits a verifier to a committee.
+    function admission(TaskId taskId) external view returns (uint96 verifierStake, uint8 committeeSize);
+
+    /// @notice Who made the proposals of a round, in their order.
+    function miners(TaskId taskId, uint256 number) external view returns (address[] memory);
+
     /// @notice The trees of an opened proposal, and how many parameters they are of.
     function trees(
         TaskId taskId,

@@ -1,7 +1,7 @@
 import { EventEmitter, once } from "node:events";
 import type { Gradwork } from "../../clients/chain/connection.ts";
 import { queryEvents } from "../../clients/chain/events.ts";
-import { named, OUTCOMES, VERDICTS } from "../../clients/chain/phase.ts";
+import { NO_WINNER, named, VERDICTS } from "../../clients/chain/phase.ts";
 import { weightedMedian } from "../../clients/model/weightedMedian.ts";
 import type { RoleEvent } from "../../clients/roles/observer.ts";
 
@@ -58,17 +58,19 @@ export function openLedger(updateBytes: number): Ledger {
     },
 
     async report(gradwork, taskId, round, signal) {
-      const { market, deployment, provider } = gradwork;
+      const { market, committee, deployment, provider } = gradwork;
       const at = { blockTag: "latest" } as const;
-      const [{ outcome }, params, attesters] = await Promise.all([
+      const [{ winner }, params, attesters] = await Promise.all([
         market.round(taskId, round, at),
         market.params(taskId, at),
-        market.attesters(taskId, round, at),
+        committee.attesters(taskId, round, at),
       ]);
+      const proposal = winner === NO_WINNER ? 0n : winner;
       const attestations = await Promise.all(
-        attesters.map(async ({ account, stake }) => {
-          const { verdict, lossBefore, lossAfter } = await market.attestation(taskId, round, account, at);
-          return { stake, verdict, lossBefore, lossAfter };
+        attesters.map(async ({ account, weight }) => {
+          const { lossBefore } = await committee.attestation(taskId, round, account, at);
+          const { verdict, lossAfter } = await committee.vote(taskId, round, account, proposal, at);
+          return { weight, verdict, lossBefore, lossAfter };
         }),
       );
       const ofVerdict = (name: (typeof VERDICTS)[number]) =>
@@ -80,14 +82,14 @@ export function openLedger(updateBytes: number): Ledger {
           : Number(
               weightedMedian(
                 positives.map(of),
-                positives.map(({ stake }) => stake),
+                positives.map(({ weight }) => weight),
               ),
             ) / NATS;
       const newest = await provider.getBlockNumber();
-      const [finalized] = await queryEvents(
-        market,
-        "RoundFinalized",
-        [taskId, round],
+      const [tallied] = await queryEvents(
+        committee,
+        "ProposalTallied",
+        [taskId, round, proposal],
         deployment.block,
         newest,
         signal,
@@ -105,10 +107,10 @@ export function openLedger(updateBytes: number): Ledger {
         round: Number(round),
         lossBefore: median(({ lossBefore }) => lossBefore),
         lossAfter: median(({ lossAfter }) => lossAfter),
-        improvement: Number(finalized?.args.improvementMicroNats ?? 0n) / NATS,
+        improvement: Number(tallied?.args.improvementMicroNats ?? 0n) / NATS,
         positive: positives.length,
         negative: ofVerdict("Negative").length,
-        confirmed: named(OUTCOMES, outcome) === "Confirmed",
+        confirmed: winner !== NO_WINNER,
         trainSeconds: trained?.seconds ?? 0,
         verifySeconds: middle(measured.map(({ seconds }) => seconds)),
         trainFlops: trained?.flops ?? 0,

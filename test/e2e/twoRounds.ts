@@ -83,15 +83,16 @@ describe("two rounds of one miner and three verifiers", function () {
       block: 0,
       contracts: report.contracts,
     });
-    const { escrow, headBond } = await gradwork.market.task(0n);
+    const { escrow } = await gradwork.market.task(0n);
     expect(escrow).to.equal(BigInt(ROUNDS) * remainder);
-    expect(headBond).to.equal(params.minerBond);
-    expect(await gradwork.token.balanceOf(report.contracts.TrainingMarket)).to.equal(escrow);
+    const last = await gradwork.market.proposal(0n, BigInt(ROUNDS), 0n);
+    expect(last.bond).to.equal(params.minerBond);
+    expect(await gradwork.vault.balanceOf(report.contracts.TrainingMarket)).to.equal(escrow);
     const stakes = await Promise.all(
       Object.keys(report.accounts).map((account) => gradwork.vault.stakeOf(account)),
     );
     const owed = stakes.reduce((sum, stake) => sum + stake, 0n);
-    expect(await gradwork.token.balanceOf(report.contracts.StakeVault)).to.equal(owed);
+    expect(await gradwork.token.balanceOf(report.contracts.StakeVault)).to.equal(owed + escrow);
   });
 
   it("moves the head on chain to what the miner trained", async () => {
@@ -101,7 +102,7 @@ describe("two rounds of one miner and three verifiers", function () {
       block: 0,
       contracts: report.contracts,
     });
-    const last = await gradwork.market.round(0n, BigInt(ROUNDS));
+    const last = await gradwork.market.proposal(0n, BigInt(ROUNDS), 0n);
     expect(report.head).to.deep.equal({ fullRoot: last.fullRoot, quantRoot: last.quantRoot });
   });
 

@@ -21,10 +21,7 @@ export async function handleStatus(options: StatusOptions, { output }: Session):
   }
 }
 
-async function accountLines(
-  { provider, token, vault }: Gradwork,
-  account: string,
-): Promise<string[]> {
+async function accountLines({ provider, token, vault }: Gradwork, account: string): Promise<string[]> {
   const [currency, wallet, stake, { free, locked, withdrawing, withdrawableAt }, claimable] =
     await Promise.all([
       provider.getBalance(account),
@@ -48,10 +45,7 @@ async function accountLines(
 
 async function taskLine(gradwork: Gradwork, taskId: bigint, account: string): Promise<string> {
   const { task, phase, number, proposals } = await readTask(gradwork, await readTerms(gradwork, taskId));
-  const parts = [
-    `${taskId}: round ${number}, ${phase}`,
-    `escrow ${formatTokens(task.escrow)}`,
-  ];
+  const parts = [`${taskId}: round ${number}, ${phase}`, `escrow ${formatTokens(task.escrow)}`];
   if (task.owner === account) parts.push("owned");
   if (proposals.some(({ miner }) => miner === account)) parts.push("proposed in the last round");
   const { active } = await gradwork.committee.enrolment(taskId, account);
