@@ -10,11 +10,11 @@ import {IDisputes} from "./interfaces/IDisputes.sol";
 import {ILeafChecker} from "./interfaces/ILeafChecker.sol";
 import {IRandomness} from "./interfaces/IRandomness.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
+import {ITaskRules} from "./interfaces/ITaskRules.sol";
 import {ITrainingMarket, TaskId} from "./interfaces/ITrainingMarket.sol";
 import {Draws} from "./libraries/Draws.sol";
 import {LeafVerdict} from "./libraries/LeafCheck.sol";
 import {RoundClock} from "./libraries/RoundClock.sol";
-import {TaskParamsCheck} from "./libraries/TaskParamsCheck.sol";
 
 /// @title TrainingMarket
 contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
@@ -48,6 +48,9 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
     ILeafChecker public immutable LEAF_CHECKER;
 
     /// @inheritdoc ITrainingMarket
+    ITaskRules public immutable TASK_RULES;
+
+    /// @inheritdoc ITrainingMarket
     ICommittee public immutable COMMITTEE;
 
     /// @inheritdoc ITrainingMarket
@@ -74,10 +77,11 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
     /* CONSTRUCTOR */
 
     /// @dev Makes the two contracts that it trusts and that trust it: no address has to be predicted or set later.
-    constructor(IStakeVault vault, IRandomness randomness, ILeafChecker leafChecker) {
+    constructor(IStakeVault vault, IRandomness randomness, ILeafChecker leafChecker, ITaskRules taskRules) {
         VAULT = vault;
         RANDOMNESS = randomness;
         LEAF_CHECKER = leafChecker;
+        TASK_RULES = taskRules;
         DISPUTES = new Disputes(vault, leafChecker);
         COMMITTEE = new Committee(vault, DISPUTES);
     }
@@ -105,7 +109,7 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
         string calldata location
     ) external returns (TaskId taskId) {
         _requireShort(location);
-        TaskParamsCheck.check(
+        TASK_RULES.check(
             params_,
             genesis.parameterCount,
             VAULT.withdrawalDelaySeconds(),

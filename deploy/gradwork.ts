@@ -8,7 +8,8 @@ export const gradworkModule = buildModule("Gradwork", (m) => {
   const vault = m.contract("StakeVault", [token, m.getParameter("withdrawalDelaySeconds", WEEK_SECONDS)]);
   const randomness = m.contract("BlockHashRandomness");
   const leafChecker = m.contract("LeafChecker");
-  const market = m.contract("TrainingMarket", [vault, randomness, leafChecker]);
+  const taskRules = m.contract("TaskRules");
+  const market = m.contract("TrainingMarket", [vault, randomness, leafChecker, taskRules]);
   const committee = m.contractAt("Committee", m.staticCall(market, "COMMITTEE"));
   const disputes = m.contractAt("Disputes", m.staticCall(market, "DISPUTES"));
   m.call(vault, "fixProtocols", [[market, committee, disputes]]);
@@ -17,6 +18,7 @@ export const gradworkModule = buildModule("Gradwork", (m) => {
     StakeVault: vault,
     BlockHashRandomness: randomness,
     LeafChecker: leafChecker,
+    TaskRules: taskRules,
     TrainingMarket: market,
     Committee: committee,
     Disputes: disputes,

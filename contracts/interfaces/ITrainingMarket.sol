@@ -6,6 +6,7 @@ import {IDisputes} from "./IDisputes.sol";
 import {ILeafChecker} from "./ILeafChecker.sol";
 import {IRandomness} from "./IRandomness.sol";
 import {IStakeVault} from "./IStakeVault.sol";
+import {ITaskRules} from "./ITaskRules.sol";
 import {LeafVerdict} from "../libraries/LeafCheck.sol";
 
 /// @dev Numbers tasks from 0. Not a round, not an amount.
@@ -376,6 +377,8 @@ interface ITrainingMarket {
     function RANDOMNESS() external view returns (IRandomness);
 
     function LEAF_CHECKER() external view returns (ILeafChecker);
+
+    function TASK_RULES() external view returns (ITaskRules);
 
     function COMMITTEE() external view returns (ICommittee);
 

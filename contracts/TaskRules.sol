@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {ITrainingMarket} from "../interfaces/ITrainingMarket.sol";
-import {MXFP4} from "./MXFP4.sol";
-import {PositionalMerkle} from "./PositionalMerkle.sol";
+import {ITaskRules} from "./interfaces/ITaskRules.sol";
+import {ITrainingMarket} from "./interfaces/ITrainingMarket.sol";
+import {MXFP4} from "./libraries/MXFP4.sol";
+import {PositionalMerkle} from "./libraries/PositionalMerkle.sol";
 
-/// @title TaskParamsCheck
-/// @notice What a task may be registered with.
-library TaskParamsCheck {
+/// @title TaskRules
+contract TaskRules is ITaskRules {
+    /* CONSTANTS */
+
     uint256 internal constant MAX_WINDOW_SECONDS = 30 days;
 
     /// @dev 16 openings of 32 levels fit in one transaction: they take 112 KB, of which nodes relay at most 128 KiB, and
@@ -30,17 +32,14 @@ library TaskParamsCheck {
     /// @dev Trees of at most 32 levels.
     uint256 internal constant MAX_PARAMETERS = 2 ** 40;
 
-    /// @notice Reverts with `ParameterOutOfRange(name, given, limit)` at the first parameter out of its range.
-    /// @param withdrawalDelaySeconds stake read for a round must outlast it
-    /// @param maxSeedingSeconds longest time without a seed
-    /// @param maxOpenDemands most demands open on one proposal
+    /// @inheritdoc ITaskRules
     function check(
         ITrainingMarket.TaskParams calldata params,
         uint64 parameterCount,
         uint256 withdrawalDelaySeconds,
         uint256 maxSeedingSeconds,
         uint256 maxOpenDemands
-    ) internal pure {
+    ) external pure {
         _inRange("parameterCount", parameterCount, 1, MAX_PARAMETERS);
 
         _inRange("proposalSeconds", params.proposalSeconds, 1, MAX_WINDOW_SECONDS);
@@ -99,7 +98,7 @@ library TaskParamsCheck {
         _inRange("verifierStake", params.verifierStake, params.missedRevealPenalty, type(uint96).max);
 
         // Who corners a forged leaf pays for a demand on every level, and must get more than that from the bond.
-        uint256 mostDeposit = (uint256(params.minerBond) / 2 - 1) / (depth + 1);
+        uint256 mostDeposit = uint256(params.minerBond) / 2 / (depth + 1);
         _inRange("demandDeposit", params.demandDeposit, 1, mostDeposit);
         _inRange("answerRefund", params.answerRefund, 0, params.demandDeposit / 2);
         // Who fills all places for demands, to keep others from theirs, must burn more than the bond that this saves.
@@ -109,7 +108,7 @@ library TaskParamsCheck {
         _inRange("fillingCost", fillingCost, uint256(params.minerBond) + 1, type(uint256).max);
     }
 
-    function _inRange(string memory name, uint256 given, uint256 least, uint256 most) private pure {
+    function _inRange(string memory name, uint256 given, uint256 least, uint256 most) internal pure {
         if (given < least) revert ITrainingMarket.ParameterOutOfRange(name, given, least);
         if (given > most) revert ITrainingMarket.ParameterOutOfRange(name, given, most);
     }
