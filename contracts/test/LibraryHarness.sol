@@ -164,6 +164,19 @@ contract LibraryHarness {
         return Draws.draw(seed, tag, task, round, proposal, j);
     }
 
+    /// @notice The first `count` leaves that each of many seeds draws for proposal 0 of a task's first round.
+    function leafIndices(
+        bytes32[] calldata seeds,
+        uint256 task,
+        uint256 count,
+        uint256 leafCount
+    ) external pure returns (uint256[] memory indices) {
+        indices = new uint256[](seeds.length * count);
+        for (uint256 i = 0; i < indices.length; ++i) {
+            indices[i] = Draws.draw(seeds[i / count], Draws.LEAF, task, 1, 0, i % count) % leafCount;
+        }
+    }
+
     function tags() external pure returns (bytes32 leaf, bytes32 eval, bytes32 committee) {
         return (Draws.LEAF, Draws.EVAL, Draws.COMMITTEE);
     }
