@@ -11,7 +11,7 @@ import { keccak256Bytes } from "../model/keccak.ts";
 import { encodeManifest, type LlamaConfig, MANIFEST_SCHEMA, type Manifest } from "../model/manifest.ts";
 import { parameterBytes } from "../model/parameters.ts";
 import type { BlobStore } from "../storage/blobStore.ts";
-import { cutDataset } from "../training/dataset.ts";
+import { cutDataset, type Dataset } from "../training/dataset.ts";
 import { gradientGraph, initialParameters, llamaTensors, lossGraph } from "../training/llama.ts";
 import { loadTokenizer, trainTokenizer } from "../training/tokenizer.ts";
 
@@ -33,11 +33,19 @@ export type TaskOptions = {
   location: string;
 };
 
-/** A task's blobs, in a store, and what is registered of them. */
+/**
+ * A task's blobs, in a store, and what is registered of them.
+ * @property contents what the manifest stands for, in memory
+ */
 export type PreparedTask = {
   manifest: Manifest;
   manifestHash: string;
   genesis: { fullRoot: string; quantRoot: string; parameterCount: number };
+  contents: {
+    graphs: { loss: Uint8Array; gradient: Uint8Array };
+    dataset: Dataset;
+    parameters: Float32Array;
+  };
 };
 
 /**
@@ -82,13 +90,14 @@ export async function prepareTask(
     manifest,
     manifestHash: keccak256Bytes(manifestBytes),
     genesis: { fullRoot: fullTree.root, quantRoot: quantTree.root, parameterCount: parameters.length },
+    contents: { graphs, dataset, parameters },
   };
 }
 
 /** Registers a prepared task. */
 export async function registerTask(
   gradwork: Gradwork,
-  { manifestHash, genesis }: PreparedTask,
+  { manifestHash, genesis }: Pick<PreparedTask, "manifestHash" | "genesis">,
   { params, location }: Pick<TaskOptions, "params" | "location">,
   signal: AbortSignal,
 ): Promise<{ taskId: bigint; receipt: TransactionReceipt }> {

@@ -90,18 +90,36 @@ export type Evaluation = {
  * @throws {GradworkError} `PARTIAL_SEQUENCE`; the signal's reason when it aborts
  */
 export async function evaluate(evaluation: Evaluation): Promise<{ lossNats: number; flops: number }> {
-  const { engine, parameters, sequences, signal } = evaluation;
-  const batchLength = EVALUATION_BATCH * engine.sequenceLength;
   let sum = 0;
   let count = 0;
   let flops = 0;
+  for await (const batch of tokenLossBatches(evaluation)) {
+    for (const loss of batch.losses) sum += loss;
+    count += batch.losses.length;
+    flops += batch.flops;
+  }
+  return { lossNats: sum / count, flops };
+}
+
+/** Mean loss over the predicted tokens of each sequence, in nats. @throws as {@link evaluate} */
+export async function sequenceLosses(evaluation: Evaluation): Promise<Float64Array> {
+  const { engine, sequences } = evaluation;
+  const predicted = engine.sequenceLength - 1;
+  const means = new Float64Array(sequences.length / engine.sequenceLength);
+  let token = 0;
+  for await (const { losses } of tokenLossBatches(evaluation)) {
+    for (const loss of losses) means[Math.floor(token++ / predicted)]! += loss / predicted;
+  }
+  return means;
+}
+
+/** The loss of each predicted token, some whole sequences at a time. */
+async function* tokenLossBatches({ engine, parameters, sequences, signal }: Evaluation) {
+  const batchLength = EVALUATION_BATCH * engine.sequenceLength;
   for (let start = 0; start === 0 || start < sequences.length; start += batchLength) {
     signal.throwIfAborted();
     const batch = sequences.subarray(start, start + batchLength);
     const losses = await engine.tokenLosses(parameters, batch);
-    for (const loss of losses) sum += loss;
-    count += losses.length;
-    flops += engine.lossFlops(batch.length / engine.sequenceLength);
+    yield { losses, flops: engine.lossFlops(batch.length / engine.sequenceLength) };
   }
-  return { lossNats: sum / count, flops };
 }

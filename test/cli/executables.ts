@@ -241,6 +241,30 @@ describe("the gradwork executable", () => {
     await refused(["stake", "withdraw", "--complete"], "NOTHING_TO_WITHDRAW", as(verifiers[1]));
   });
 
+  it("warns of a least improvement that noise passes, and says how to get above it", async () => {
+    writeFileSync(
+      join(folder, "fine.json"),
+      JSON.stringify({ ...PARAMS, minImprovementMicroNats: 5, toleranceMicroNats: 1 }),
+    );
+    const create = async (...args: string[]) => {
+      const { exitCode, stdout, stderr } = await runGradwork(
+        ["task", "create", "--blobs", "warned", ...args, ...common(), "--depth", "1"],
+        folder,
+        as({ privateKey: chain.funderKey }),
+      );
+      expect(exitCode, stderr).to.equal(0);
+      expect(stdout).to.match(/^task \d+ registered/);
+      return stderr;
+    };
+    const files = ["--text", "text.txt", "--model", "model.json", "--params", "fine.json"];
+    const warned = await create(...files, ...TASK_OPTIONS);
+    const [, least] = warned.match(/^warning: minImprovementMicroNats is 5; below (\d+), .*$/m) ?? [];
+    expect(Number(least)).to.be.within(100, 5_000);
+    expect(warned).to.match(/^warning: .* more --evaluation-sequences: .* there are 16$/m);
+    // The default task, whole.
+    expect(await create()).not.to.include("warning");
+  });
+
   /** Runs a command that should be refused in one line, without writing a file or sending a transaction. */
   async function refused(
     args: string[],

@@ -3,7 +3,7 @@ import { createAdamWState } from "../../clients/training/adamw.ts";
 import { cutDataset } from "../../clients/training/dataset.ts";
 import { initialParameters, llamaTensors } from "../../clients/training/llama.ts";
 import { createRandom } from "../../clients/training/random.ts";
-import { evaluate, type TrainingRound, trainRound } from "../../clients/training/trainer.ts";
+import { evaluate, sequenceLosses, type TrainingRound, trainRound } from "../../clients/training/trainer.ts";
 import { createEngine, tinyConfig } from "./tinyModel.ts";
 
 const SEQUENCE_LENGTH = 33;
@@ -72,6 +72,19 @@ describe("trainer", () => {
     expect(Math.abs(lossNats - mean)).to.be.below(1e-6);
   });
 
+  it("gives each sequence's loss, whose mean is the evaluation's", async () => {
+    const losses = await sequenceLosses({ engine, parameters, sequences: held, signal });
+    expect(losses).to.have.length(dataset.evaluation.count);
+    const { lossNats } = await evaluate({ engine, parameters, sequences: held, signal });
+    const mean = losses.reduce((total, loss) => total + loss, 0) / losses.length;
+    expect(Math.abs(lossNats - mean)).to.be.below(1e-9);
+    // One in the second batch of the evaluation.
+    const sequences = held.subarray(17 * SEQUENCE_LENGTH, 18 * SEQUENCE_LENGTH);
+    const alone = await evaluate({ engine, parameters, sequences, signal });
+    expect(Math.abs(losses[17]! - alone.lossNats)).to.be.below(1e-6);
+    expect(Math.abs(losses[16]! - alone.lossNats)).to.be.above(1e-4);
+  });
+
   it("stops between steps when it is aborted", async () => {
     const controller = new AbortController();
     const reason = new Error("enough");
@@ -88,6 +101,8 @@ describe("trainer", () => {
     expect(steps).to.equal(3);
     const evaluation = evaluate({ engine, parameters, sequences: held, signal: controller.signal });
     expect(await failureOf(evaluation)).to.equal(reason);
+    const each = sequenceLosses({ engine, parameters, sequences: held, signal: controller.signal });
+    expect(await failureOf(each)).to.equal(reason);
   });
 
   it("ends at its deadline with the steps that it made", async () => {

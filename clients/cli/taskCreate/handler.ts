@@ -6,6 +6,7 @@ import { explain } from "../../chain/transactions.ts";
 import { GradworkError } from "../../model/errors.ts";
 import { parameterCount } from "../../model/parameters.ts";
 import { type PreparedTask, prepareTask, registerTask, type TaskOptions } from "../../roles/createTask.ts";
+import { FALSE_CONFIRMATION, leastImprovementNats, measureSpread } from "../../roles/improvement.ts";
 import { openBlobStore } from "../../storage/blobStore.ts";
 import { mobyDickText } from "../../training/dataset.ts";
 import { llamaTensors } from "../../training/llama.ts";
@@ -15,6 +16,9 @@ import type { Session } from "../session.ts";
 import { during } from "../terminal.ts";
 import type { TaskCreateOptions } from "./options.ts";
 import { mergeModel, mergeTaskParams } from "./overrides.ts";
+
+/** The contract takes one proposal a round. */
+const PROPOSALS_IN_ROUND = 1;
 
 /** @throws {GradworkError} `FILE_UNREADABLE`, `FILE_NOT_JSON`; and as all that it calls does */
 export async function handleTaskCreate(options: TaskCreateOptions, session: Session): Promise<void> {
@@ -28,6 +32,7 @@ export async function handleTaskCreate(options: TaskCreateOptions, session: Sess
   const prepared = await putBlobs(blobs, task);
   signal.throwIfAborted();
   progress.say(`the task's blobs are in ${blobs}`);
+  await warnOfNoise(prepared, task, session);
   const { taskId } = await during(progress, "registering the task", () =>
     registerTask(gradwork, prepared, task, signal),
   );
@@ -64,6 +69,36 @@ async function putBlobs(folder: string, task: TaskOptions): Promise<PreparedTask
     if (!existed) await rm(folder, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** Says so where chance confirms updates without use too often. */
+async function warnOfNoise(
+  prepared: PreparedTask,
+  { params, evaluation: { sequences } }: TaskOptions,
+  { progress, signal }: Session,
+): Promise<void> {
+  let spreadNats: number;
+  try {
+    spreadNats = await during(progress, "measuring the noise of an improvement", () =>
+      measureSpread(prepared, signal),
+    );
+  } catch (error) {
+    // A task can be made where nothing can be computed.
+    if (!(error instanceof GradworkError && error.code === "ENGINE_NOT_INSTALLED")) throw error;
+    progress.say(
+      `warning: whether minImprovementMicroNats is above the noise is not known: ${error.message}`,
+    );
+    return;
+  }
+  const given = params.minImprovementMicroNats;
+  const leastNats = leastImprovementNats({ spreadNats, sequences, proposals: PROPOSALS_IN_ROUND });
+  const least = Math.ceil(1e6 * leastNats);
+  if (given >= least) return;
+  progress.say(
+    `warning: minImprovementMicroNats is ${given}; below ${least}, chance confirms an update without use in more ` +
+      `than ${100 * FALSE_CONFIRMATION}% of rounds. Raise it, or lower that bound by more --evaluation-sequences: ` +
+      `it falls with their root, and there are ${sequences}`,
+  );
 }
 
 /** Asks the contract whether it takes the parameters, before hours go into the rest. */
