@@ -31,6 +31,20 @@ export type Opening = {
   [Key in keyof ILeafChecker.LeafOpeningStruct]: Key extends `${string}Leaf` ? Uint8Array : string[];
 };
 
+export const LEAF_NAMES = ["old", "update", "new", "quant"] as const;
+export type LeafName = (typeof LEAF_NAMES)[number];
+
+/** An opening of these leaves only: the others and their proofs are empty. */
+export function only(opening: Opening, names: readonly LeafName[]): Opening {
+  const part = { ...opening };
+  for (const name of LEAF_NAMES) {
+    if (names.includes(name)) continue;
+    part[`${name}Leaf`] = new Uint8Array();
+    part[`${name}Proof`] = [];
+  }
+  return part;
+}
+
 /** Normal parameters and a small step, from a seed. */
 export function makeVectors(parameterCount: number, seed: number): Vectors {
   const random = createRandom(seed);
