@@ -34,10 +34,6 @@ contract Disputes is IDisputes, ReentrancyGuardTransient {
     mapping(TaskId taskId => mapping(uint256 number => mapping(uint256 proposal => mapping(address => Demand))))
         internal demands;
 
-    /// @inheritdoc IDisputes
-    mapping(TaskId taskId => mapping(uint256 number => mapping(uint256 proposal => uint256)))
-        public openDemands;
-
     /* CONSTRUCTOR */
 
     /// @dev The caller is the market.
@@ -58,7 +54,7 @@ contract Disputes is IDisputes, ReentrancyGuardTransient {
         ILeafChecker.LeafOpening calldata opening
     ) external nonReentrant {
         // First, so that who loses the race for a proof pays little.
-        _requireAtStake(taskId, number, proposal);
+        _disputed(taskId, number, proposal);
         (ILeafChecker.Trees memory trees, uint256 parameterCount) = MARKET.trees(taskId, number, proposal);
         (LeafVerdict verdict, uint256 element) = LEAF_CHECKER.refute(
             trees,
@@ -101,29 +97,25 @@ contract Disputes is IDisputes, ReentrancyGuardTransient {
         uint256 proposal,
         uint256 leafIndex
     ) external nonReentrant {
-        _requireAtStake(taskId, number, proposal);
-        ITrainingMarket.Task memory task = MARKET.task(taskId);
-        if (task.closed) revert TaskIsClosed(taskId);
-        uint256 depth = PositionalMerkle.depthOf(MXFP4.leafCount(task.head.parameterCount));
+        ITrainingMarket.Disputed memory disputed = _disputed(taskId, number, proposal);
+        if (disputed.phase == ITrainingMarket.Phase.Closed) revert TaskIsClosed(taskId);
+        uint256 depth = PositionalMerkle.depthOf(MXFP4.leafCount(disputed.parameterCount));
         if (leafIndex >> depth != 0) revert IndexOutOfRange(leafIndex, (1 << depth) - 1);
         Demand storage demand_ = demands[taskId][number][proposal][msg.sender];
         if (demand_.deposit != 0) revert DemandStillOpen(msg.sender, demand_.leafIndex);
-        bool isHead = number == task.headRound && proposal == task.headProposal;
-        if (!isHead) _requireDemandable(taskId, number, task.round, demand_, depth);
+        if (!disputed.isHead) _requireDemandable(disputed.phase, demand_, depth);
 
-        uint256 open = openDemands[taskId][number][proposal];
+        uint256 open = disputed.openDemands;
         if (open == MAX_OPEN_DEMANDS) revert TooManyDemands(MAX_OPEN_DEMANDS);
-        ITrainingMarket.TaskParams memory params = MARKET.params(taskId);
-        uint256 deposit = (1 + open) * params.demandDeposit;
-        uint256 dueAt = block.timestamp + params.answerSeconds + open * params.answerSlotSeconds;
-        openDemands[taskId][number][proposal] = open + 1;
+        uint256 deposit = (1 + open) * disputed.demandDeposit;
+        uint256 dueAt = block.timestamp + disputed.answerSeconds + open * disputed.answerSlotSeconds;
         demand_.deposit = deposit.toUint96();
         demand_.dueAt = dueAt.toUint48();
         // Of the head, an account may demand as often as it pays for it.
         if (demand_.count <= depth) demand_.count++;
-        demand_.leafIndex = leafIndex.toUint64();
+        demand_.leafIndex = uint64(leafIndex);
         emit LeafDemanded(taskId, number, proposal, msg.sender, leafIndex, deposit, dueAt);
-        if (!isHead) MARKET.extendDisputes(taskId, dueAt);
+        MARKET.recordDemands(taskId, number, proposal, uint8(open + 1), disputed.isHead ? 0 : dueAt);
         STAKE_VAULT.collect(msg.sender, deposit);
     }
 
@@ -135,7 +127,7 @@ contract Disputes is IDisputes, ReentrancyGuardTransient {
         address demander,
         ILeafChecker.LeafOpening calldata opening
     ) external nonReentrant {
-        _requireAtStake(taskId, number, proposal);
+        ITrainingMarket.Disputed memory disputed = _disputed(taskId, number, proposal);
         Demand storage demand_ = demands[taskId][number][proposal][demander];
         uint256 deposit = demand_.deposit;
         if (deposit == 0) revert NoDemand(demander);
@@ -150,7 +142,6 @@ contract Disputes is IDisputes, ReentrancyGuardTransient {
         );
 
         demand_.deposit = 0;
-        openDemands[taskId][number][proposal]--;
         emit DemandAnswered(
             taskId,
             number,
@@ -161,23 +152,24 @@ contract Disputes is IDisputes, ReentrancyGuardTransient {
             opening.newProof,
             opening.quantProof
         );
+        bool isPresent =
+            disputed.phase != ITrainingMarket.Phase.Idle && disputed.phase != ITrainingMarket.Phase.Closed;
+        uint256 followableUntil = 0;
         if (verdict == LeafVerdict.Valid) {
-            ITrainingMarket.TaskParams memory params = MARKET.params(taskId);
-            uint256 followableUntil = block.timestamp + params.answerSeconds;
-            demand_.dueAt = followableUntil.toUint48();
+            demand_.dueAt = (block.timestamp + disputed.answerSeconds).toUint48();
             uint256 depth = opening.newProof.length;
-            if (demand_.count <= depth && _isPresent(taskId, number)) {
-                MARKET.extendDisputes(taskId, followableUntil);
-            }
-            address miner = MARKET.proposal(taskId, number, proposal).miner;
-            STAKE_VAULT.pay(miner, params.answerRefund);
-            STAKE_VAULT.pay(STAKE_VAULT.BURN_ADDRESS(), deposit - params.answerRefund);
+            if (isPresent && demand_.count <= depth) followableUntil = demand_.dueAt;
+        }
+        MARKET.recordDemands(taskId, number, proposal, disputed.openDemands - 1, followableUntil);
+        if (verdict == LeafVerdict.Valid) {
+            STAKE_VAULT.pay(disputed.miner, disputed.answerRefund);
+            STAKE_VAULT.pay(STAKE_VAULT.BURN_ADDRESS(), deposit - disputed.answerRefund);
             return;
         }
         STAKE_VAULT.pay(demander, deposit);
         if (verdict == LeafVerdict.NonFiniteOld) {
             // Of a past head, the present one is what counts: `provePoison` shows that.
-            if (_isPresent(taskId, number)) MARKET.poison(taskId, demander);
+            if (isPresent) MARKET.poison(taskId, demander);
             return;
         }
         emit FraudProved(taskId, number, proposal, demander, leafIndex, verdict, element);
@@ -194,13 +186,14 @@ contract Disputes is IDisputes, ReentrancyGuardTransient {
         Demand storage demand_ = demands[taskId][number][proposal][demander];
         uint256 deposit = demand_.deposit;
         if (deposit == 0) revert NoDemand(demander);
-        bool unanswered = _isAtStake(taskId, number, proposal);
+        ITrainingMarket.Disputed memory disputed = MARKET.disputed(taskId, number, proposal);
+        bool unanswered = disputed.miner != address(0);
         if (unanswered && block.timestamp < demand_.dueAt) {
             revert DemandNotDue(block.timestamp, demand_.dueAt);
         }
         demand_.deposit = 0;
-        openDemands[taskId][number][proposal]--;
         emit DemandClosed(taskId, number, proposal, demander, unanswered);
+        MARKET.recordDemands(taskId, number, proposal, disputed.openDemands - 1, 0);
         STAKE_VAULT.pay(demander, deposit);
         if (unanswered) {
             MARKET.convict(taskId, number, proposal, ITrainingMarket.Outcome.Unanswered, demander);
@@ -208,6 +201,11 @@ contract Disputes is IDisputes, ReentrancyGuardTransient {
     }
 
     /* VIEWS */
+
+    /// @inheritdoc IDisputes
+    function openDemands(TaskId taskId, uint256 number, uint256 proposal) external view returns (uint256) {
+        return MARKET.disputed(taskId, number, proposal).openDemands;
+    }
 
     /// @inheritdoc IDisputes
     function demandOf(
@@ -221,34 +219,22 @@ contract Disputes is IDisputes, ReentrancyGuardTransient {
 
     /* INTERNAL */
 
-    /// @dev Whether a bond answers for an opened proposal.
-    function _isAtStake(TaskId taskId, uint256 number, uint256 proposal) internal view returns (bool) {
-        ITrainingMarket.Proposal memory proposal_ = MARKET.proposal(taskId, number, proposal);
-        return proposal_.bond != 0 && proposal_.status != ITrainingMarket.Status.Sealed;
-    }
-
-    function _requireAtStake(TaskId taskId, uint256 number, uint256 proposal) internal view {
-        if (!_isAtStake(taskId, number, proposal)) revert NothingAtStake(taskId, number, proposal);
-    }
-
-    /// @dev Whether a round is the last and not final.
-    function _isPresent(TaskId taskId, uint256 number) internal view returns (bool) {
-        return
-            number == MARKET.task(taskId).round &&
-            MARKET.round(taskId, number).stage != ITrainingMarket.Stage.Final;
+    function _disputed(
+        TaskId taskId,
+        uint256 number,
+        uint256 proposal
+    ) internal view returns (ITrainingMarket.Disputed memory disputed) {
+        disputed = MARKET.disputed(taskId, number, proposal);
+        if (disputed.miner == address(0)) revert NothingAtStake(taskId, number, proposal);
     }
 
     /// @dev Of a round's proposals, leaves are demanded from when blobs are served to the end of reveals; then only to go on
     /// where an answer led, and at most once for each level and once for the leaf.
     function _requireDemandable(
-        TaskId taskId,
-        uint256 number,
-        uint256 lastRound,
+        ITrainingMarket.Phase phase,
         Demand storage demand_,
         uint256 depth
     ) internal view {
-        if (number != lastRound) revert NothingAtStake(taskId, number, 0);
-        ITrainingMarket.Phase phase = MARKET.phase(taskId);
         if (phase == ITrainingMarket.Phase.Disputing) {
             uint256 until = demand_.count == 0 || demand_.count > depth ? 0 : demand_.dueAt;
             if (block.timestamp >= until) revert NoFollowUp(block.timestamp, until);

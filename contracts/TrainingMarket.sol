@@ -359,11 +359,18 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc ITrainingMarket
-    function extendDisputes(TaskId taskId, uint256 time) external onlyDisputes {
-        (uint256 number, Round storage round_) = _lastRound(taskId);
+    function recordDemands(
+        TaskId taskId,
+        uint256 number,
+        uint256 proposalIndex,
+        uint8 openDemands,
+        uint256 time
+    ) external onlyDisputes {
+        proposalOf[taskId][number][proposalIndex].openDemands = openDemands;
+        (uint256 present, Round storage round_) = _lastRound(taskId);
         if (time <= round_.disputesEndAt) return;
         round_.disputesEndAt = time.toUint48();
-        emit DisputesExtended(taskId, number, time);
+        emit DisputesExtended(taskId, present, time);
     }
 
     /* VIEWS */
@@ -399,10 +406,29 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
     /// @inheritdoc ITrainingMarket
     function phase(TaskId taskId) public view returns (Phase) {
         _requireKnown(taskId);
-        if (tasks[taskId].closed) return Phase.Closed;
-        (uint256 number, Round storage round_) = _lastRound(taskId);
-        if (number == 0 || round_.stage == Stage.Final) return Phase.Idle;
-        return round_.phase(taskParams[taskId], MAX_SEEDING_SECONDS);
+        return _phaseOf(taskId, tasks[taskId].round);
+    }
+
+    /// @inheritdoc ITrainingMarket
+    function disputed(
+        TaskId taskId,
+        uint256 number,
+        uint256 index
+    ) external view returns (Disputed memory disputed_) {
+        Proposal storage proposal_ = proposalOf[taskId][number][index];
+        disputed_.openDemands = proposal_.openDemands;
+        // The loser of a race for a proof reads no more than this.
+        if (proposal_.bond == 0 || proposal_.status == Status.Sealed) return disputed_;
+        Task storage task_ = tasks[taskId];
+        TaskParams storage params_ = taskParams[taskId];
+        disputed_.miner = proposal_.miner;
+        disputed_.isHead = number == task_.headRound && index == task_.headProposal;
+        disputed_.phase = _phaseOf(taskId, number);
+        disputed_.parameterCount = task_.head.parameterCount;
+        disputed_.demandDeposit = params_.demandDeposit;
+        disputed_.answerRefund = params_.answerRefund;
+        disputed_.answerSeconds = params_.answerSeconds;
+        disputed_.answerSlotSeconds = params_.answerSlotSeconds;
     }
 
     /// @inheritdoc ITrainingMarket
@@ -494,7 +520,7 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
         uint256[] memory contenders
     ) internal returns (uint256 spent) {
         for (uint256 c = 0; c < contenders.length; c++) {
-            if (DISPUTES.openDemands(taskId, number, contenders[c]) != 0) {
+            if (proposalOf[taskId][number][contenders[c]].openDemands != 0) {
                 revert DemandsOpen(taskId, number, contenders[c]);
             }
         }
@@ -571,8 +597,8 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
         uint256 number,
         uint256 index
     ) internal returns (bool released) {
-        if (DISPUTES.openDemands(taskId, number, index) != 0) return false;
         Proposal storage proposal_ = proposalOf[taskId][number][index];
+        if (proposal_.openDemands != 0) return false;
         uint96 bond = proposal_.bond;
         if (bond != 0) {
             proposal_.bond = 0;
@@ -631,6 +657,13 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
     }
 
     /* INTERNAL: CHECKS */
+
+    function _phaseOf(TaskId taskId, uint256 number) internal view returns (Phase) {
+        if (tasks[taskId].closed) return Phase.Closed;
+        Round storage round_ = rounds[taskId][number];
+        if (number == 0 || round_.stage == Stage.Final) return Phase.Idle;
+        return round_.phase(taskParams[taskId], MAX_SEEDING_SECONDS);
+    }
 
     function _requireKnown(TaskId taskId) internal view {
         if (TaskId.unwrap(taskId) >= taskCount) revert UnknownTask(taskId);

@@ -167,15 +167,33 @@ interface ITrainingMarket {
     }
 
     /// @param bond what is left of the miner's bond; 0 once it is returned or lost
+    /// @param openDemands how many demands are open on it, which keep its bond
     struct Proposal {
         address miner;
         uint96 bond;
         Status status;
         Outcome outcome;
+        uint8 openDemands;
         bytes32 commitment;
         bytes32 fullRoot;
         bytes32 quantRoot;
         bytes32 updateRoot;
+    }
+
+    /// @notice What disputes need to know of a proposal and its task: all but `openDemands` is 0 where no bond answers for
+    /// an opened proposal.
+    /// @param isHead whether the head is the proposal's model
+    /// @param phase of the proposal's round, `Idle` once that is final; of a closed task `Closed`
+    struct Disputed {
+        address miner;
+        uint96 demandDeposit;
+        uint96 answerRefund;
+        uint32 answerSeconds;
+        uint32 answerSlotSeconds;
+        uint64 parameterCount;
+        uint8 openDemands;
+        bool isHead;
+        Phase phase;
     }
 
     /// @notice Who opened a model first, while a head stands.
@@ -366,8 +384,14 @@ interface ITrainingMarket {
     /// round's bonds and fees; a miner that made the head loses its bond.
     function poison(TaskId taskId, address prover) external;
 
-    /// @notice Disputes only: the present round does not end before `time`.
-    function extendDisputes(TaskId taskId, uint256 time) external;
+    /// @notice Disputes only: so many demands are open on a proposal, and the present round does not end before `time`.
+    function recordDemands(
+        TaskId taskId,
+        uint256 number,
+        uint256 proposalIndex,
+        uint8 openDemands,
+        uint256 time
+    ) external;
 
     /* VIEWS */
 
@@ -426,6 +450,9 @@ interface ITrainingMarket {
 
     /// @notice Who made the proposals of a round, in their order.
     function miners(TaskId taskId, uint256 number) external view returns (address[] memory);
+
+    /// @notice What disputes read at each call: less than a task's and a proposal's structs.
+    function disputed(TaskId taskId, uint256 number, uint256 index) external view returns (Disputed memory);
 
     /// @notice The trees of an opened proposal, and how many parameters they are of.
     function trees(
