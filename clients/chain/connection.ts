@@ -19,13 +19,15 @@ const [LEAST_POLL_MS, MOST_POLL_MS] = [50, 2_000];
 /**
  * A chain reached over JSON-RPC as one account.
  * @property depth blocks on top of a fact before a client acts on it
- * @property pollMs half the time between blocks, or less
+ * @property blockMs time between blocks
+ * @property pollMs half of it, or less
  */
 export type Chain = {
   provider: JsonRpcProvider;
   wallet: Wallet;
   chainId: bigint;
   depth: number;
+  blockMs: number;
   pollMs: number;
 };
 
@@ -82,9 +84,10 @@ export async function connectChain(rpc: string, wallet: Wallet, depth: number): 
     );
   }
   const provider = new JsonRpcProvider(request, chainId, { staticNetwork: true, cacheTimeout: -1 });
-  const pollMs = await pollInterval(provider);
+  const blockMs = await measureBlockTime(provider);
+  const pollMs = Math.min(MOST_POLL_MS, Math.max(LEAST_POLL_MS, Math.floor(blockMs / POLLS_A_BLOCK)));
   provider.pollingInterval = pollMs;
-  return { provider, wallet: wallet.connect(provider), chainId, depth, pollMs };
+  return { provider, wallet: wallet.connect(provider), chainId, depth, blockMs, pollMs };
 }
 
 /** Asked without ethers' provider, which retries an unreachable node for ever. */
@@ -101,13 +104,12 @@ async function askChainId(rpc: string): Promise<bigint> {
   return BigInt(result);
 }
 
-async function pollInterval(provider: JsonRpcProvider): Promise<number> {
+async function measureBlockTime(provider: JsonRpcProvider): Promise<number> {
   const last = await provider.getBlock("latest");
   const first = last && (await provider.getBlock(Math.max(0, last.number - BLOCKS_TO_TIME)));
   const blocks = last && first ? last.number - first.number : 0;
   // A chain without history may make a block a second.
-  const blockMs = last && first && blocks > 1 ? ((last.timestamp - first.timestamp) * 1000) / blocks : 1_000;
-  return Math.min(MOST_POLL_MS, Math.max(LEAST_POLL_MS, Math.floor(blockMs / POLLS_A_BLOCK)));
+  return last && first && blocks > 1 ? ((last.timestamp - first.timestamp) * 1000) / blocks : 1_000;
 }
 
 /**

@@ -122,8 +122,10 @@ export async function pursueFault(
   timestamp: bigint,
 ): Promise<void> {
   const { taskId, round, proposal } = accused;
-  const { disputes } = party.gradwork;
+  const { market, disputes } = party.gradwork;
   const place = [taskId, round, proposal] as const;
+  // Gone since the view: an answer can show the forgery by itself.
+  if ((await market.proposal(...place)).bond === 0n) return;
   const own = await disputes.demandOf(...place, party.address);
   if (own.deposit !== 0n) {
     if (timestamp < own.dueAt) return;

@@ -53,18 +53,51 @@ export type MinerOptions = {
 };
 
 /** An update of a model, trained and committed to, and the model that it gives. */
-type Candidate = CommittedUpdate & { base: CommittedModel; model: CommittedModel };
+export type Candidate = CommittedUpdate & { base: CommittedModel; model: CommittedModel };
 
 /** A miner at work on one task. */
-type Mining = { party: Party; terms: TaskTerms; definition: TaskDefinition; training: TrainingOptions };
+export type Mining = {
+  party: Party;
+  terms: TaskTerms;
+  definition: TaskDefinition;
+  training: TrainingOptions;
+  conduct: MinerConduct;
+};
+
+/** What a miner does in a round; another may be put in the place of any step. */
+export type MinerConduct = {
+  train: typeof train;
+  commit: typeof commitCandidate;
+  store: typeof storeCandidate;
+  propose: typeof propose;
+  open: typeof open;
+  publish: typeof publish;
+  checkLeaves: typeof checkLeaves;
+  answerDemands: typeof answerDemands;
+};
+
+export const HONEST_MINER: MinerConduct = {
+  train,
+  commit: commitCandidate,
+  store: storeCandidate,
+  propose,
+  open,
+  publish,
+  checkLeaves,
+  answerDemands,
+};
 
 /** Trains a task, round by round, for its rewards (PoGO, arXiv 2504.07540). */
-export async function runMiner(party: Party, options: MinerOptions): Promise<void> {
+export async function runMiner(
+  party: Party,
+  options: MinerOptions,
+  conduct: MinerConduct = HONEST_MINER,
+): Promise<void> {
   const { taskId, training } = options;
   const terms = await readTerms(party.gradwork, taskId);
   await announce(party);
   const definition = await persist(party, "load the task", () => loadTask(party, taskId, options.threads));
-  const mining = { party, terms, definition, training };
+  const mining = { party, terms, definition, training, conduct };
   const closeRound = createRoundCloser(party);
   const isReady = createReadiness(mining);
   const trainer = createTrainer(mining);
@@ -75,7 +108,7 @@ export async function runMiner(party: Party, options: MinerOptions): Promise<voi
   const work = takeTurns(party, terms, async (view) => {
     head = await followHead(party, definition, head, view, candidate === undefined ? [] : [candidate.model]);
     await closeRound(view);
-    await answerDemands(mining, view, head);
+    await conduct.answerDemands(mining, view, head);
     if (view.phase === "Closed") return true;
     const own = view.proposals.findIndex(({ miner }) => miner === party.address);
     const isMine = own >= 0 && view.phase !== "Idle";
@@ -94,7 +127,7 @@ export async function runMiner(party: Party, options: MinerOptions): Promise<voi
     if (next === undefined) return false;
     candidate = next;
     if (isMine || !isProposable(view)) return false;
-    await propose(mining, view, candidate);
+    await conduct.propose(mining, view, candidate);
     proposals++;
     return false;
   });
@@ -112,16 +145,16 @@ async function attend(
   own: number,
   last: Candidate | undefined,
 ): Promise<Candidate | undefined> {
-  const { party, definition } = mining;
+  const { party, definition, conduct } = mining;
   const proposal = view.proposals[own]!;
   const status = named(STATUSES, proposal.status);
-  if (status === "Sealed" && view.phase === "Opening") await open(mining, view, own);
+  if (status === "Sealed" && view.phase === "Opening") await conduct.open(mining, view, own);
   if (status !== "Opened" && status !== "Checked") return last;
-  if (view.phase !== "Opening") await publish(mining, proposal);
+  if (view.phase !== "Opening") await conduct.publish(mining, proposal);
   if (view.phase === "Seeding") await advanceSeed(party, view, definition.taskId, own);
   if (view.phase !== "LeafChecking" || status !== "Opened") return last;
   const candidate = await candidateOf(mining, head, proposal.updateRoot, last);
-  await checkLeaves(mining, view, own, candidate);
+  await conduct.checkLeaves(mining, view, own, candidate);
   return candidate;
 }
 
@@ -192,7 +225,7 @@ function createTrainer(mining: Mining): Trainer {
       if (work === undefined) {
         const giveUp = new AbortController();
         const signal = AbortSignal.any([mining.party.signal, giveUp.signal]);
-        const result = train(mining, head, round, signal);
+        const result = mining.conduct.train(mining, head, round, signal);
         // It is awaited in a later turn.
         result.catch(() => undefined);
         work = { headRoot, giveUp, result };
@@ -220,7 +253,7 @@ async function nextCandidate(
   if (last?.base.commitment.fullTree.root === headRoot) return last;
   const candidate = await trainer.poll(head, round);
   if (candidate === undefined) return undefined;
-  await store(mining, candidate, last);
+  await mining.conduct.store(mining, candidate, last);
   return candidate;
 }
 
@@ -231,14 +264,14 @@ function proposableRound({ phase, number }: TaskView): bigint {
 
 /** A candidate by its update: the one at hand, or rebuilt from the party's store. */
 async function candidateOf(
-  { party }: Mining,
+  { party, conduct }: Mining,
   base: CommittedModel,
   updateRoot: string,
   last?: Candidate,
 ): Promise<Candidate> {
   const baseRoot = base.commitment.fullTree.root;
   if (last?.updateTree.root === updateRoot && last.base.commitment.fullTree.root === baseRoot) return last;
-  return commitCandidate(base, await party.store.read(quantReference(updateRoot, base.parameters.length)));
+  return conduct.commit(base, await party.store.read(quantReference(updateRoot, base.parameters.length)));
 }
 
 function commitCandidate(base: CommittedModel, update: Uint8Array): Candidate {
@@ -252,7 +285,7 @@ function commitCandidate(base: CommittedModel, update: Uint8Array): Candidate {
 }
 
 async function train(
-  { party, definition, training }: Mining,
+  { party, definition, training, conduct }: Mining,
   head: Head,
   round: bigint,
   signal: AbortSignal,
@@ -275,7 +308,7 @@ async function train(
     signal,
     onProgress: (progress) => party.observe({ kind: "training", round, ...progress }),
   });
-  const candidate = commitCandidate(head, makeUpdate(delta, errorFeedback));
+  const candidate = conduct.commit(head, makeUpdate(delta, errorFeedback));
   const seconds = (performance.now() - startedAt) / 1000;
   const candidateRoot = candidate.model.commitment.fullTree.root;
   saveTrainingState(party, taskId, headRoot, candidateRoot, { optimizer, errorFeedback });
@@ -284,7 +317,11 @@ async function train(
 }
 
 /** Puts the update, and the model it gives, where the server does not show them yet. */
-async function store({ party, definition }: Mining, candidate: Candidate, last: Candidate | undefined) {
+async function storeCandidate(
+  { party, definition }: Mining,
+  candidate: Candidate,
+  last: Candidate | undefined,
+): Promise<void> {
   const { parameters, commitment } = candidate.model;
   await party.store.put(candidate.update, { leafLength: QUANT_LEAF_BYTES, sealed: true });
   await party.store.put(parameterBytes(parameters), { leafLength: FULL_LEAF_BYTES, sealed: true });

@@ -9,7 +9,7 @@ import { GradworkError } from "../model/errors.ts";
 import { act, type Party } from "./party.ts";
 
 /** Blocks that each further party waits before it makes a call that another may make as well. */
-const BLOCKS_A_RANK = 3n;
+const BLOCKS_A_RANK = 3;
 
 /** Faults of the world around, after which a role tries again at the next block. */
 const PASSING = new Set(["REVERTED", "BLOB_UNAVAILABLE", "TRANSACTION_STUCK", "RPC_NO_BLOCK"]);
@@ -71,8 +71,8 @@ async function rest(party: Party, action: string, error: unknown): Promise<void>
  * @param since seconds, when the call became possible
  */
 export function isTurnOf(party: Party, view: TaskView, rank: number, since: bigint): boolean {
-  const blockMs = BigInt(party.gradwork.pollMs * POLLS_A_BLOCK);
-  return (view.timestamp - since) * 1000n >= BigInt(rank) * BLOCKS_A_RANK * blockMs;
+  const waitMs = rank * BLOCKS_A_RANK * party.gradwork.blockMs;
+  return Number(view.timestamp - since) * 1000 >= waitMs;
 }
 
 /** Errors of a call that somebody else made first, or whose time is over. */

@@ -36,10 +36,30 @@ export type VerifierOptions = {
 };
 
 /** A verifier at work on one task. */
-type Verifying = { party: Party; terms: TaskTerms; definition: TaskDefinition; guard: Guard };
+export type Verifying = {
+  party: Party;
+  terms: TaskTerms;
+  definition: TaskDefinition;
+  guard: Guard;
+  conduct: VerifierConduct;
+};
+
+/** What a verifier does in a round; another may be put in the place of any step. */
+export type VerifierConduct = {
+  inspect: typeof inspect;
+  conclude: typeof conclude;
+  commit: typeof commit;
+  reveal: typeof reveal;
+};
+
+export const HONEST_VERIFIER: VerifierConduct = { inspect, conclude, commit, reveal };
 
 /** Rebuilds and measures every proposal of a task, and attests what it found (PoGO, arXiv 2504.07540). */
-export async function runVerifier(party: Party, options: VerifierOptions): Promise<void> {
+export async function runVerifier(
+  party: Party,
+  options: VerifierOptions,
+  conduct: VerifierConduct = HONEST_VERIFIER,
+): Promise<void> {
   const { taskId } = options;
   const { gradwork } = party;
   const terms = await readTerms(gradwork, taskId);
@@ -47,11 +67,9 @@ export async function runVerifier(party: Party, options: VerifierOptions): Promi
   await announce(party);
   const definition = await persist(party, "load the task", () => loadTask(party, taskId, options.threads));
   const guard = createGuard(party, definition);
-  const verifying = { party, terms, definition, guard };
+  const verifying = { party, terms, definition, guard, conduct };
   const closeRound = createRoundCloser(party);
   if (amount > 0n) await act(party, 0n, gradwork.committee.enrol, [taskId, amount]);
-  const patienceMs = (Number(terms.params.commitSeconds) * 1_000) / PATIENCE_SHARE;
-
   const work = takeTurns(party, terms, async (view) => {
     await closeRound(view);
     if (view.phase === "Closed") return true;
@@ -61,19 +79,19 @@ export async function runVerifier(party: Party, options: VerifierOptions): Promi
       case "Seeding":
         await advanceSeed(party, view, taskId, SEED_RANK);
         // A miner publishes its update before it asks for the seed.
-        if (view.round.seedTicket !== 0n) await guard.inspect(view, head, patienceMs);
+        if (view.round.seedTicket !== 0n) await conduct.inspect(verifying, view, head);
         return false;
       case "LeafChecking":
       case "Disputing":
-        await guard.inspect(view, head, patienceMs);
+        await conduct.inspect(verifying, view, head);
         return false;
       case "Committing":
-        if (!isLate(view)) await guard.inspect(view, head, patienceMs);
-        if (await mayCommit(verifying, view)) await commit(verifying, view, head);
+        if (!isLate(view)) await conduct.inspect(verifying, view, head);
+        if (await mayCommit(verifying, view)) await conduct.commit(verifying, view, head);
         return false;
       case "Revealing":
-        await reveal(verifying, view);
-        await guard.inspect(view, head, patienceMs);
+        await conduct.reveal(verifying, view);
+        await conduct.inspect(verifying, view, head);
         return false;
       case "Ended": {
         const since = endedAt(view.round, view.params, terms.maxSeedingSeconds);
@@ -131,6 +149,11 @@ function dutyOf({ party, definition }: Verifying, round: bigint): DutyKey {
   };
 }
 
+/** Rebuilds the round's proposals, and takes the bond of who forged one. */
+function inspect({ guard, terms }: Verifying, view: TaskView, head: Head): Promise<void> {
+  return guard.inspect(view, head, (Number(terms.params.commitSeconds) * 1_000) / PATIENCE_SHARE);
+}
+
 /** Whether half of the commit window is over. */
 function isLate({ round, params, timestamp }: TaskView): boolean {
   return timestamp >= deadlines(round, params).commitEndsAt - params.commitSeconds / 2n;
@@ -147,7 +170,7 @@ async function mayCommit({ party, terms }: Verifying, { number, safeBlock }: Tas
 
 /** Commits to what was found; where an update is still missing, only when time runs out. */
 async function commit(verifying: Verifying, view: TaskView, head: Head): Promise<void> {
-  const { party, definition, guard } = verifying;
+  const { party, definition, guard, conduct } = verifying;
   const { taskId } = definition;
   const { number: round } = view;
   const key = dutyOf(verifying, round);
@@ -155,7 +178,7 @@ async function commit(verifying: Verifying, view: TaskView, head: Head): Promise
   if (statement === undefined) {
     const isMissing = contenders(verifying, view).some((i) => guard.found(round, i) === undefined);
     if (isMissing && !isLate(view)) return;
-    statement = await conclude(verifying, view, head);
+    statement = await conduct.conclude(verifying, view, head);
     party.state.recordDuty(key, statement);
   }
   const commitment = attestationCommitment({ gradwork: party.gradwork, taskId, round }, statement);

@@ -1,7 +1,7 @@
 import { network } from "hardhat";
 
 /** Hardhat's first account: its key is public, its balance worth nothing. */
-const FUNDER_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+export const FUNDER_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 
 export type LocalChain = { rpc: string; funderKey: string; close(): Promise<void> };
 

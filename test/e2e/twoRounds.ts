@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { bindContracts, connectChain, walletFromKey } from "../../clients/chain/connection.ts";
+import { SMALL_TASK, SMALL_TRAINING } from "../../scripts/adversaries/task.ts";
 import { type LocalChain, startLocalChain } from "../../scripts/demo/localChain.ts";
 import { runScene, type SceneReport } from "../../scripts/demo/run.ts";
-import { BLOCK_MS, SMALL_TASK, SMALL_TRAINING } from "./support/stage.ts";
+import { BLOCK_MS } from "./support/stage.ts";
 
 const ROUNDS = 2;
 const VERIFIERS = 3;

@@ -5,60 +5,16 @@ import { parseEther, Wallet } from "ethers";
 import { bindContracts, type Chain, connectChain, walletFromKey } from "../../../clients/chain/connection.ts";
 import type { Deployment } from "../../../clients/chain/deployment.ts";
 import { waitForReceipt } from "../../../clients/chain/transactions.ts";
-import type { LlamaConfig } from "../../../clients/model/manifest.ts";
 import { prepareTask, registerTask, type TaskOptions } from "../../../clients/roles/createTask.ts";
-import { DEFAULT_MODEL, DEFAULT_TASK_PARAMS, DEFAULT_TRAINING } from "../../../clients/roles/defaults.ts";
-import type { TrainingOptions } from "../../../clients/roles/miner.ts";
 import { deposit, fundTask, useFaucet } from "../../../clients/roles/money.ts";
 import type { RoleEvent } from "../../../clients/roles/observer.ts";
 import { closeParty, openParty, type Party } from "../../../clients/roles/party.ts";
-import { mobyDickText } from "../../../clients/training/dataset.ts";
 import { deployGradwork, walletProvider } from "../../../deploy/deployGradwork.ts";
 import { startLocalChain } from "../../../scripts/demo/localChain.ts";
 
 export const BLOCK_MS = 500;
 
 const DEPTH = 1;
-
-export const SMALL_MODEL: LlamaConfig = {
-  ...DEFAULT_MODEL,
-  vocab_size: 320,
-  hidden_size: 32,
-  intermediate_size: 64,
-  num_hidden_layers: 2,
-  num_attention_heads: 2,
-  num_key_value_heads: 1,
-  head_dim: 16,
-  max_position_embeddings: 32,
-};
-
-/** A task that trains a small model on two chapters, in windows of seconds. */
-export const SMALL_TASK: Omit<TaskOptions, "location"> = {
-  text: mobyDickText().slice(0, 60_000),
-  model: SMALL_MODEL,
-  sequenceLength: 32,
-  evaluationShare: 0.1,
-  evaluation: { sequences: 16, precision: "mxfp4" },
-  seed: 7,
-  params: {
-    ...DEFAULT_TASK_PARAMS,
-    proposalSeconds: 1n,
-    openingSeconds: 4n,
-    leafCheckSeconds: 5n,
-    commitSeconds: 6n,
-    revealSeconds: 4n,
-    disputeSeconds: 1n,
-    answerSeconds: 4n,
-    answerSlotSeconds: 2n,
-  },
-};
-
-export const SMALL_TRAINING: TrainingOptions = {
-  ...DEFAULT_TRAINING,
-  steps: 40,
-  batchSize: 8,
-  schedule: { peakLearningRate: 5e-3, finalLearningRate: 1e-3, warmUpSteps: 10, totalSteps: 80 },
-};
 
 /** A chain with the contracts, and parties that share nothing else. */
 export type Stage = {

@@ -1,0 +1,135 @@
+// Who plays beside an adversary, and what they earn.
+import { queryEvents } from "../../clients/chain/events.ts";
+import { runKeeper } from "../../clients/roles/keeper.ts";
+import {
+  HONEST_MINER,
+  type MinerConduct,
+  runMiner,
+  type TrainingOptions,
+} from "../../clients/roles/miner.ts";
+import { HONEST_VERIFIER, runVerifier, type VerifierConduct } from "../../clients/roles/verifier.ts";
+import { runWatch } from "../../clients/roles/watch.ts";
+import type { Member, Scene } from "./stage.ts";
+import { SMALL_TRAINING } from "./task.ts";
+
+/** Somebody with bonds and fees for so many proposals. */
+export function joinMiner(scene: Scene, name = "miner", proposals = 1n): Promise<Member> {
+  const { minerBond, proposalFee } = scene.params;
+  return scene.join(name, { stake: proposals * minerBond, tokens: proposals * proposalFee });
+}
+
+/** Verifiers of equal stake, enrolled and at work, so that their stake counts in the next round. */
+export async function startVerifiers(
+  scene: Scene,
+  count: number,
+  conduct: Partial<VerifierConduct> = {},
+  name = "verifier",
+): Promise<Member[]> {
+  const verifiers: Member[] = [];
+  for (let i = 1; i <= count; i++) {
+    const stake = scene.params.verifierStake;
+    const verifier = await scene.join(count === 1 ? name : `${name} ${i}`, { stake });
+    scene.start(verifier, (member) =>
+      runVerifier(member, { taskId: scene.taskId, threads: 1 }, { ...HONEST_VERIFIER, ...conduct }),
+    );
+    verifiers.push(verifier);
+  }
+  const { committee } = scene.owner.gradwork;
+  await scene.until("all verifiers are enrolled", async () => {
+    const all = await Promise.all(verifiers.map(({ address }) => committee.enrolment(scene.taskId, address)));
+    return all.every(({ active }) => active);
+  });
+  return verifiers;
+}
+
+export function startMiner(
+  scene: Scene,
+  miner: Member,
+  conduct: Partial<MinerConduct> = {},
+  options: { rounds?: number; training?: Partial<TrainingOptions> } = {},
+): void {
+  const training = { ...SMALL_TRAINING, ...options.training };
+  scene.start(miner, (member) =>
+    runMiner(
+      member,
+      { taskId: scene.taskId, training, rounds: options.rounds ?? 1, threads: 1 },
+      { ...HONEST_MINER, ...conduct },
+    ),
+  );
+}
+
+/** A watch, with tokens for some demands. */
+export async function startWatch(scene: Scene, tokens = 0n): Promise<Member> {
+  const watch = await scene.join("watch", { stake: 0n, tokens });
+  scene.start(watch, (member) => runWatch(member, { taskId: scene.taskId }));
+  return watch;
+}
+
+export async function startKeeper(scene: Scene): Promise<Member> {
+  const keeper = await scene.join("keeper", { stake: 0n });
+  scene.start(keeper, (member) => runKeeper(member, { taskId: scene.taskId }));
+  return keeper;
+}
+
+/** `fullRoot` of a proposal, once it is opened. */
+export async function rootOf(scene: Scene, round: bigint, proposal = 0): Promise<string> {
+  return (await scene.owner.gradwork.market.proposal(scene.taskId, round, proposal)).fullRoot;
+}
+
+/** What the owner paid in for the rounds of the scene. */
+export function escrowOf({ params }: Scene, rounds = 1n): bigint {
+  return rounds * (params.minerReward + params.verifierReward);
+}
+
+/** Adds up changes of money by name. */
+export function sum(...parts: Record<string, bigint>[]): Record<string, bigint> {
+  const total: Record<string, bigint> = {};
+  for (const part of parts) {
+    for (const [name, amount] of Object.entries(part)) total[name] = (total[name] ?? 0n) + amount;
+  }
+  return total;
+}
+
+/**
+ * A round whose winner is paid: by the escrow, where what could not be shared evenly stays.
+ * @param rewarded of equal weight
+ */
+export function confirmed({ params }: Scene, winner: Member, rewarded: Member[]): Record<string, bigint> {
+  const pot = params.verifierReward + params.proposalFee;
+  const share = pot / BigInt(rewarded.length);
+  const shares = Object.fromEntries(rewarded.map(({ name }) => [name, share]));
+  return sum({ [winner.name]: params.minerReward - params.proposalFee }, shares, {
+    escrow: pot - share * BigInt(rewarded.length) - params.minerReward - params.verifierReward,
+  });
+}
+
+/** A proposal's fee, shared by those on its final side, of equal weight; without any it stays with the task. */
+export function feeTo({ params }: Scene, miner: Member, rewarded: Member[]): Record<string, bigint> {
+  const fee = params.proposalFee;
+  const share = rewarded.length === 0 ? 0n : fee / BigInt(rewarded.length);
+  const shares = Object.fromEntries(rewarded.map(({ name }) => [name, share]));
+  return sum({ [miner.name]: -fee }, shares, { escrow: fee - share * BigInt(rewarded.length) });
+}
+
+/** An amount lost, half of it to a prover if there is one, the rest burned. */
+export function slashed(loser: Member, amount: bigint, prover?: Member): Record<string, bigint> {
+  const paid = prover === undefined ? 0n : amount / 2n;
+  return sum(
+    { [loser.name]: -amount, burned: amount - paid },
+    prover === undefined ? {} : { [prover.name]: paid },
+  );
+}
+
+/** Who proved a proposal wrong; undefined where the leaf check did, by a draw that met the forged leaf. */
+export async function proverOf(scene: Scene, round: bigint, proposal = 0): Promise<Member | undefined> {
+  const { market, provider, deployment } = scene.owner.gradwork;
+  const [refuted] = await queryEvents(
+    market,
+    "ProposalRefuted",
+    [scene.taskId, round, proposal],
+    deployment.block,
+    await provider.getBlockNumber(),
+    scene.owner.signal,
+  );
+  return scene.members.find(({ address }) => address === refuted?.args.prover);
+}

@@ -1,0 +1,228 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { cp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseEther, Wallet } from "ethers";
+import {
+  bindContracts,
+  type Chain,
+  connectChain,
+  type Gradwork,
+  walletFromKey,
+} from "../../clients/chain/connection.ts";
+import type { Deployment } from "../../clients/chain/deployment.ts";
+import { named, STAGES } from "../../clients/chain/phase.ts";
+import { waitForReceipt } from "../../clients/chain/transactions.ts";
+import {
+  type PreparedTask,
+  prepareTask,
+  registerTask,
+  type TaskOptions,
+  type TaskParams,
+} from "../../clients/roles/createTask.ts";
+import { deposit, fundTask, useFaucet, wealthOf } from "../../clients/roles/money.ts";
+import type { RoleEvent } from "../../clients/roles/observer.ts";
+import { closeParty, openParty, type Party } from "../../clients/roles/party.ts";
+import { openBlobStore } from "../../clients/storage/blobStore.ts";
+import { deployGradwork, walletProvider } from "../../deploy/deployGradwork.ts";
+import { startConductedChain } from "./conductedChain.ts";
+
+const DEPTH = 1;
+const POLL_MS = 10;
+const BLOCK_MS = 1_000;
+
+/** Somebody on the stage. */
+export type Member = Party & { name: string; events: RoleEvent[] };
+
+export type Show = { say(line: string): void; show(name: string, event: RoleEvent): void };
+
+/** A chain whose clock waits for everybody, with the contracts, and the files of one task that many can be made of. */
+export type Stage = {
+  deployment: Deployment;
+  /** Opens a task of its own, with an owner of its own. */
+  openScene(options?: SceneOptions): Promise<Scene>;
+  close(): Promise<void>;
+};
+
+/**
+ * @property rounds that the task's escrow pays for
+ * @property prepared files of another task than the stage's, in a store's folder
+ */
+export type SceneOptions = {
+  params?: Partial<TaskParams>;
+  rounds?: bigint;
+  prepared?: { task: PreparedTask; blobs: string };
+};
+
+/** One task, who takes part in it, and what everybody owned when they came. */
+export type Scene = {
+  taskId: bigint;
+  params: TaskParams;
+  prepared: PreparedTask;
+  owner: Member;
+  members: Member[];
+  deployment: Deployment;
+  /** Brings somebody in, with `stake` in the vault and `tokens` beside it. */
+  join(name: string, money: { stake: bigint; tokens?: bigint }): Promise<Member>;
+  /** Lets somebody play a role from now on; an error in it ends `until`. */
+  start(member: Member, role: (member: Member) => Promise<void>): void;
+  /** Waits for a fact while the chain goes on. */
+  until(what: string, isSo: () => Promise<boolean>): Promise<void>;
+  /** Waits until a round is final. */
+  final(round: bigint): Promise<void>;
+  /** How a role of a member ended. */
+  ending(member: Member): Promise<unknown>;
+  /** By how much everybody's money changed, that in the task's escrow and what was burned included; 0 is left out. */
+  changes(): Promise<Record<string, bigint>>;
+  /** The task's head. */
+  head(): Promise<string>;
+  /** Ends all roles. */
+  close(): Promise<void>;
+};
+
+const NOBODY: Show = { say() {}, show() {} };
+
+/** @param task that scenes are of */
+export async function openStage(task: Omit<TaskOptions, "location">, show: Show = NOBODY): Promise<Stage> {
+  const chain = await startConductedChain();
+  const directory = mkdtempSync(join(tmpdir(), "gradwork-stage-"));
+  const scenes: Scene[] = [];
+  const connect = async (name: string, wallet: Wallet): Promise<Chain> => ({
+    ...(await connectChain(chain.rpcOf(name), wallet, DEPTH)),
+    pollMs: POLL_MS,
+    blockMs: BLOCK_MS,
+  });
+  const funder = await connect("funder", walletFromKey(chain.funderKey, "the funder"));
+  const deployment = await deployGradwork(walletProvider(funder), { confirmations: 1, pollMs: POLL_MS });
+  const blobs = join(directory, "task");
+  const prepared = await prepareTask(await openBlobStore(blobs), task);
+
+  async function openScene(options: SceneOptions = {}): Promise<Scene> {
+    const params = { ...task.params, ...options.params };
+    const files = options.prepared ?? { task: prepared, blobs };
+    const rounds = options.rounds ?? 1n;
+    const place = join(directory, `scene-${scenes.length}`);
+    const members: Member[] = [];
+    const before = new Map<string, bigint>();
+    const endings = new Map<Member, Promise<unknown>>();
+    const leaving = new AbortController();
+    let failed: unknown;
+    let isOver = false;
+
+    async function join_(name: string, { stake, tokens = 0n }: { stake: bigint; tokens?: bigint }) {
+      const wallet = new Wallet(Wallet.createRandom().privateKey);
+      const id = `${scenes.length}-${name}`.replaceAll(" ", "-");
+      const { hash } = await funder.wallet.sendTransaction({ to: wallet.address, value: parseEther("1") });
+      await waitForReceipt(funder, hash, "funding", leaving.signal);
+      const gradwork = await bindContracts(await connect(id, wallet), deployment);
+      await useFaucet(gradwork, stake + tokens, leaving.signal);
+      if (stake > 0n) await deposit(gradwork, stake, leaving.signal);
+      const events: RoleEvent[] = [];
+      const party = await openParty(gradwork, {
+        directory: join(place, id),
+        host: "127.0.0.1",
+        port: 0,
+        observe: (event) => {
+          events.push(event);
+          show.show(name, event);
+        },
+        signal: leaving.signal,
+      });
+      const member: Member = { ...party, name, events };
+      members.push(member);
+      before.set(name, await wealthOf(gradwork, member.address));
+      return member;
+    }
+
+    const { minerReward, verifierReward } = params;
+    const escrow = rounds * (minerReward + verifierReward);
+    await cp(files.blobs, join(place, `${scenes.length}-owner`, "blobs"), { recursive: true });
+    const owner = await join_("owner", { stake: 0n, tokens: escrow });
+    const { market, vault } = owner.gradwork;
+    const burnAddress = await vault.BURN_ADDRESS();
+    before.set("burned", await wealthOf(owner.gradwork, burnAddress));
+    const { taskId } = await registerTask(
+      owner.gradwork,
+      files.task,
+      { params, location: owner.endpoint },
+      leaving.signal,
+    );
+    await fundTask(owner.gradwork, taskId, escrow, leaving.signal);
+
+    const scene: Scene = {
+      taskId,
+      params,
+      prepared: files.task,
+      owner,
+      members,
+      deployment,
+      join: join_,
+      start(member, role) {
+        const id = idOf(member);
+        chain.attend(id);
+        const ending = role(member).then(
+          () => undefined,
+          (error: unknown) => error,
+        );
+        endings.set(member, ending);
+        void ending.then((error) => {
+          chain.excuse(id);
+          if (error !== undefined && !isOver) failed ??= error;
+        });
+      },
+      async until(what, isSo) {
+        show.say(`… until ${what}`);
+        while (!(await isSo())) {
+          if (failed !== undefined) throw failed;
+          await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+        }
+      },
+      final(round) {
+        return scene.until(`round ${round} is final`, async () => {
+          const { stage } = await market.round(taskId, round);
+          return named(STAGES, stage) === "Final";
+        });
+      },
+      async ending(member) {
+        const error = await endings.get(member);
+        if (failed === error) failed = undefined;
+        return error;
+      },
+      async changes() {
+        const after = new Map<string, bigint>();
+        for (const { name, address } of members) after.set(name, await wealthOf(owner.gradwork, address));
+        after.set("burned", await wealthOf(owner.gradwork, burnAddress));
+        after.set("escrow", (await market.task(taskId)).escrow);
+        const all = [...after].map(([name, amount]) => [name, amount - (before.get(name) ?? 0n)] as const);
+        return Object.fromEntries(all.filter(([, change]) => change !== 0n));
+      },
+      async head() {
+        return (await market.task(taskId)).head.fullRoot;
+      },
+      async close() {
+        if (isOver) return;
+        isOver = true;
+        leaving.abort(new Error("the scene is over"));
+        await Promise.all(endings.values());
+        for (const member of members) await closeParty(member);
+      },
+    };
+    const idOf = ({ gradwork }: Member) => new URL(rpcUrl(gradwork)).pathname.slice(1);
+    scenes.push(scene);
+    return scene;
+  }
+
+  return {
+    deployment,
+    openScene,
+    async close() {
+      for (const scene of scenes) await scene.close();
+      await chain.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+function rpcUrl({ provider }: Gradwork): string {
+  return provider._getConnection().url;
+}
