@@ -17,6 +17,8 @@ import { actUnlessDone } from "./turns.ts";
 /** A proposal whose update was rebuilt and found at fault. */
 export type Accused = {
   taskId: bigint;
+  /** block of the task's registration */
+  registeredAt: number;
   round: bigint;
   proposal: number;
   roots: Pick<ITrainingMarket.ProposalStructOutput, "fullRoot" | "quantRoot">;
@@ -141,13 +143,13 @@ export async function pursueFault(
 
 /** Where the last answer leads. */
 async function nextLeaf(party: Party, accused: Accused, leafIndex: bigint): Promise<number> {
-  const { taskId, round, proposal, rebuilt } = accused;
-  const { disputes, provider, deployment } = party.gradwork;
+  const { taskId, round, proposal, registeredAt, rebuilt } = accused;
+  const { disputes, provider } = party.gradwork;
   const answers = await queryEvents(
     disputes,
     "DemandAnswered",
     [taskId, round, proposal],
-    deployment.block,
+    registeredAt,
     await provider.getBlockNumber(),
     party.signal,
   );

@@ -25,7 +25,15 @@ export type Guard = {
   found(round: bigint, proposal: number): Rebuilt | undefined;
 };
 
-type Case = { round: bigint; proposal: number; rebuilt?: Rebuilt; isTried: boolean; isProved: boolean };
+/** @property location where the proposal's miner said that it serves it */
+type Case = {
+  round: bigint;
+  proposal: number;
+  location?: string[];
+  rebuilt?: Rebuilt;
+  isTried: boolean;
+  isProved: boolean;
+};
 
 /** A guard of one task. */
 export function createGuard(party: Party, origin: TaskOrigin): Guard {
@@ -53,13 +61,15 @@ export function createGuard(party: Party, origin: TaskOrigin): Guard {
     proposal: ITrainingMarket.ProposalStructOutput,
     patienceMs: number,
   ): Promise<void> {
-    const location = await readLocation(party, taskId, one);
+    one.location ??= await readLocation(party, origin, one);
+    const { location } = one;
     const rebuilt = one.rebuilt ?? (await rebuild(party, base, proposal, location, patienceMs));
     if (rebuilt === undefined) return;
     one.rebuilt = rebuilt;
     if (rebuilt.fault === undefined || one.isProved) return;
     const accused: Accused = {
       taskId,
+      registeredAt: origin.registeredAt,
       round: one.round,
       proposal: one.proposal,
       roots: proposal,
@@ -105,10 +115,13 @@ export function createGuard(party: Party, origin: TaskOrigin): Guard {
 }
 
 /** Where a proposal's miner said that it serves it. */
-async function readLocation(party: Party, taskId: bigint, { round, proposal }: Case): Promise<string[]> {
-  const { market, deployment, provider } = party.gradwork;
-  const newest = await provider.getBlockNumber();
+async function readLocation(
+  { gradwork, signal }: Party,
+  { taskId, registeredAt }: TaskOrigin,
+  { round, proposal }: Case,
+): Promise<string[]> {
+  const newest = await gradwork.provider.getBlockNumber();
   const topics = [taskId, round, proposal];
-  const opened = await queryEvents(market, "ProposalOpened", topics, deployment.block, newest, party.signal);
+  const opened = await queryEvents(gradwork.market, "ProposalOpened", topics, registeredAt, newest, signal);
   return opened.map(({ args }) => args.location);
 }

@@ -1,14 +1,14 @@
 import { queryEvents } from "../chain/events.ts";
-import { endedAt } from "../chain/phase.ts";
 import { readTerms, type TaskView } from "../chain/taskView.ts";
 import type { Party } from "./party.ts";
+import { readRegistration } from "./taskDefinition.ts";
 import {
   actUnlessDone,
   advanceSeed,
   closeDemands,
   createRoundCloser,
   finalizeRound,
-  isTurnOf,
+  type TaskPlace,
   takeTurns,
 } from "./turns.ts";
 
@@ -22,8 +22,11 @@ const RANK = 8;
 export async function runKeeper(party: Party, { taskId }: { taskId: bigint }): Promise<void> {
   const { market } = party.gradwork;
   const terms = await readTerms(party.gradwork, taskId);
+  const { registeredAt } = await readRegistration(party, taskId);
+  const place = { taskId, registeredAt };
   const closeRound = createRoundCloser(party);
   let reported = 0n;
+  let released = 0n;
   await takeTurns(party, terms, async (view) => {
     await closeRound(view);
     switch (view.phase) {
@@ -31,9 +34,9 @@ export async function runKeeper(party: Party, { taskId }: { taskId: bigint }): P
         return true;
       case "Idle": {
         const { closableAt, headRound } = view.task;
-        await releasePastBonds(party, view, taskId);
+        if (released !== headRound && (await releasePastBonds(party, view, place))) released = headRound;
         if (closableAt === 0n || view.timestamp < closableAt) return false;
-        await closeDemands(party, view, taskId, headRound);
+        await closeDemands(party, view, place, headRound);
         await actUnlessDone(party, view.number, market.closeTask, [taskId]);
         return false;
       }
@@ -43,48 +46,48 @@ export async function runKeeper(party: Party, { taskId }: { taskId: bigint }): P
       case "Revealing":
       case "Disputing":
         if (reported === view.number) return false;
-        await reportAbsences(party, view, taskId);
+        await reportAbsences(party, view, place);
         reported = view.number;
         return false;
-      case "Ended": {
-        const since = endedAt(view.round, view.params, terms.maxSeedingSeconds);
-        if (isTurnOf(party, view, RANK, since)) await finalizeRound(party, view, taskId, RANK, since);
+      case "Ended":
+        await finalizeRound(party, view, terms, place, RANK);
         return false;
-      }
       default:
         return false;
     }
   });
 }
 
-/** Bonds that a demand, open when the head moved, kept locked. */
-async function releasePastBonds(party: Party, view: TaskView, taskId: bigint): Promise<void> {
-  const { market, disputes, deployment } = party.gradwork;
-  const moves = await queryEvents(
-    market,
-    "HeadMoved",
-    [taskId],
-    deployment.block,
-    view.safeBlock,
-    party.signal,
-  );
+/**
+ * Returns the bonds of past heads that a demand, open when the head moved, kept locked.
+ * @returns whether none is kept any more
+ */
+async function releasePastBonds(party: Party, view: TaskView, task: TaskPlace): Promise<boolean> {
+  const { market } = party.gradwork;
+  const { taskId, registeredAt } = task;
+  const moves = await queryEvents(market, "HeadMoved", [taskId], registeredAt, view.safeBlock, party.signal);
+  let isDone = true;
   for (const { args } of moves.slice(0, -1)) {
-    const { bond } = await market.proposal(taskId, args.round, args.proposal);
-    if (bond === 0n) continue;
-    await closeDemands(party, view, taskId, args.round);
-    if ((await disputes.openDemands(taskId, args.round, args.proposal)) !== 0n) continue;
-    await actUnlessDone(party, args.round, market.releaseBond, [taskId, args.round, args.proposal]);
+    const place = [taskId, args.round, args.proposal] as const;
+    if ((await market.proposal(...place)).bond === 0n) continue;
+    await closeDemands(party, view, task, args.round);
+    const { bond, openDemands } = await market.proposal(...place);
+    if (bond !== 0n && openDemands === 0n)
+      await actUnlessDone(party, args.round, market.releaseBond, [...place]);
+    else if (bond !== 0n) isDone = false;
   }
+  return isDone;
 }
 
-async function reportAbsences(party: Party, view: TaskView, taskId: bigint): Promise<void> {
-  const { committee, deployment } = party.gradwork;
+async function reportAbsences(party: Party, view: TaskView, task: TaskPlace): Promise<void> {
+  const { committee } = party.gradwork;
+  const { taskId, registeredAt } = task;
   const at = { blockTag: view.safeBlock };
   const enrolments = await queryEvents(
     committee,
     "Enrolled",
     [taskId],
-    deployment.block,
+    registeredAt,
     view.safeBlock,
     party.signal,
   );

@@ -1,7 +1,7 @@
 import { formatEther, MaxUint256 } from "ethers";
 import type { ITrainingMarket } from "../../types/TrainingMarket.ts";
 import { queryEvents } from "../chain/events.ts";
-import { endedAt, named, STATUSES } from "../chain/phase.ts";
+import { named, STATUSES } from "../chain/phase.ts";
 import { readTerms, type TaskTerms, type TaskView } from "../chain/taskView.ts";
 import { commitModel } from "../model/commitment.ts";
 import { drawIndices } from "../model/draws.ts";
@@ -117,8 +117,7 @@ export async function runMiner(
     if (view.phase === "Ended") {
       // Verifiers come first, in the order in which they committed.
       const { length } = await party.gradwork.committee.attesters(taskId, view.number);
-      const since = endedAt(view.round, view.params, terms.maxSeedingSeconds);
-      await finalizeRound(party, view, taskId, length, since);
+      await finalizeRound(party, view, terms, definition, length);
       return false;
     }
     if (proposals === options.rounds) return view.phase === "Idle";
@@ -451,7 +450,7 @@ async function readDemanders(
     party.gradwork.disputes,
     "LeafDemanded",
     [definition.taskId, round, index],
-    party.gradwork.deployment.block,
+    definition.registeredAt,
     view.block,
     party.signal,
   );

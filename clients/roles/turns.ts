@@ -1,7 +1,7 @@
 import { isError } from "ethers";
 import { POLLS_A_BLOCK } from "../chain/connection.ts";
 import { queryEvents } from "../chain/events.ts";
-import { deadlines, named, OUTCOMES, type Phase } from "../chain/phase.ts";
+import { deadlines, endedAt, named, OUTCOMES, type Phase } from "../chain/phase.ts";
 import { sleep } from "../chain/sleep.ts";
 import { nextView, type TaskTerms, type TaskView } from "../chain/taskView.ts";
 import { isRevert } from "../chain/transactions.ts";
@@ -116,19 +116,25 @@ export async function advanceSeed(party: Party, view: TaskView, taskId: bigint, 
   if (availability === OUT_OF_REACH) await actUnlessDone(party, view.number, market.requestSeed, [taskId]);
 }
 
+/**
+ * A task, and where its events begin.
+ * @property registeredAt block of the registration
+ */
+export type TaskPlace = { taskId: bigint; registeredAt: number };
+
 /** Closes the demands of a round that are overdue, so that nothing holds up its end. */
 export async function closeDemands(
   party: Party,
   view: TaskView,
-  taskId: bigint,
+  { taskId, registeredAt }: TaskPlace,
   round: bigint,
 ): Promise<void> {
-  const { disputes, deployment } = party.gradwork;
+  const { disputes } = party.gradwork;
   const demanded = await queryEvents(
     disputes,
     "LeafDemanded",
     [taskId, round],
-    deployment.block,
+    registeredAt,
     view.block,
     party.signal,
   );
@@ -144,13 +150,14 @@ export async function closeDemands(
 export async function finalizeRound(
   party: Party,
   view: TaskView,
-  taskId: bigint,
+  terms: TaskTerms,
+  place: TaskPlace,
   rank: number,
-  since: bigint,
 ): Promise<void> {
+  const since = endedAt(view.round, view.params, terms.maxSeedingSeconds);
   if (!isTurnOf(party, view, rank, since)) return;
-  if (view.round.disputesEndAt !== 0n) await closeDemands(party, view, taskId, view.number);
-  await actUnlessDone(party, view.number, party.gradwork.market.finalize, [taskId]);
+  if (view.round.disputesEndAt !== 0n) await closeDemands(party, view, place, view.number);
+  await actUnlessDone(party, view.number, party.gradwork.market.finalize, [terms.taskId]);
 }
 
 /** Reports how the last round ended, once, and claims what there is to claim. */

@@ -1,5 +1,5 @@
 import { formatEther } from "ethers";
-import { deadlines, endedAt, named, STATUSES, type Verdict } from "../chain/phase.ts";
+import { deadlines, named, STATUSES, type Verdict } from "../chain/phase.ts";
 import { readTerms, type TaskTerms, type TaskView } from "../chain/taskView.ts";
 import { GradworkError } from "../model/errors.ts";
 import { toMicroNats } from "../model/microNats.ts";
@@ -93,11 +93,9 @@ export async function runVerifier(
         await conduct.reveal(verifying, view);
         await conduct.inspect(verifying, view, head);
         return false;
-      case "Ended": {
-        const since = endedAt(view.round, view.params, terms.maxSeedingSeconds);
-        await finalizeRound(party, view, taskId, await rankOf(verifying, view), since);
+      case "Ended":
+        await finalizeRound(party, view, terms, definition, await rankOf(verifying, view));
         return false;
-      }
       default:
         return false;
     }
