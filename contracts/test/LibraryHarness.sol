@@ -6,6 +6,7 @@ import {Float32} from "../libraries/Float32.sol";
 import {LeafCheck, LeafVerdict} from "../libraries/LeafCheck.sol";
 import {MXFP4} from "../libraries/MXFP4.sol";
 import {PositionalMerkle} from "../libraries/PositionalMerkle.sol";
+import {Sortition} from "../libraries/Sortition.sol";
 import {WeightedMedian} from "../libraries/WeightedMedian.sol";
 import {PlainLeafCheck} from "./PlainLeafCheck.sol";
 import {PlainMXFP4} from "./PlainMXFP4.sol";
@@ -144,7 +145,7 @@ contract LibraryHarness {
         return row[0];
     }
 
-    /* WEIGHTED MEDIAN AND DRAWS */
+    /* WEIGHTED MEDIAN, DRAWS AND SORTITION */
 
     function weightedMedian(
         int256[] calldata values,
@@ -179,6 +180,15 @@ contract LibraryHarness {
 
     function tags() external pure returns (bytes32 leaf, bytes32 eval, bytes32 committee) {
         return (Draws.LEAF, Draws.EVAL, Draws.COMMITTEE);
+    }
+
+    function sortitionWeight(
+        uint256 draw_,
+        uint256 stake,
+        uint256 total,
+        uint256 size
+    ) external pure returns (uint256) {
+        return Sortition.weightOf(draw_, stake, total, size);
     }
 
     function _leaf(
