@@ -1,6 +1,6 @@
 import type { HardhatEthersSigner } from "@nomicfoundation/hardhat-ethers/types";
 import { expect } from "chai";
-import { MaxUint256 } from "ethers";
+import { MaxUint256, ZeroAddress } from "ethers";
 import type { StakeVault } from "../../types/StakeVault.ts";
 import type { TestToken } from "../../types/TestToken.ts";
 import { expectRefusal } from "./support/refusal.ts";
@@ -61,8 +61,25 @@ async function expectAccount(
   expect(await vault.stakeOf(party)).to.equal(free + locked + withdrawing + pooled);
 }
 
-async function expectSolvent({ token, vault, alice, bob }: Setting): Promise<void> {
-  const owed = (await vault.stakeOf(alice)) + (await vault.stakeOf(bob));
+/** Expects these balances, in wei, and none of anybody else. */
+async function expectBalances(
+  { vault, deployer, market, otherMarket, alice, bob }: Setting,
+  expected: { market?: bigint; otherMarket?: bigint; alice?: bigint; bob?: bigint; burned?: bigint },
+): Promise<void> {
+  const parties = { deployer, market, otherMarket, alice, bob, burned: BURN_ADDRESS };
+  const seen: Record<string, bigint> = {};
+  for (const [name, party] of Object.entries(parties)) {
+    const balance = await vault.balanceOf(party);
+    if (balance !== 0n) seen[name] = balance;
+  }
+  expect(seen).to.deep.equal(expected);
+}
+
+async function expectSolvent({ token, vault, market, otherMarket, alice, bob }: Setting): Promise<void> {
+  let owed = 0n;
+  for (const party of [market, otherMarket, alice, bob, BURN_ADDRESS]) {
+    owed += (await vault.stakeOf(party)) + (await vault.balanceOf(party));
+  }
   expect(await token.balanceOf(vault)).to.equal(owed);
 }
 
@@ -232,8 +249,10 @@ describe("StakeVault", () => {
       ["unlock", (vault, account) => vault.unlock(account, 1n, MINED)],
       ["joinPool", (vault, account) => vault.joinPool(POOL, account, 1n, MINED)],
       ["leavePool", (vault, account) => vault.leavePool(POOL, account, MINED)],
-      ["slashLocked", (vault, account) => vault.slashLocked(account, 1n, MINED)],
-      ["slashPooled", (vault, account) => vault.slashPooled(POOL, account, 1n, MINED)],
+      ["slashLocked", (vault, account) => vault.slashLocked(account, 1n, account, MINED)],
+      ["slashPooled", (vault, account) => vault.slashPooled(POOL, account, 1n, account, MINED)],
+      ["collect", (vault, account) => vault.collect(account, 1n, MINED)],
+      ["pay", (vault, account) => vault.pay(account, 0n, MINED)],
     ];
     for (const [name, call] of calls) {
       it(`refuses ${name}, from the deployer and from the account itself`, async () => {
@@ -245,6 +264,114 @@ describe("StakeVault", () => {
         }
       });
     }
+  });
+
+  describe("a protocol contract's balance", () => {
+    it("is collected from a wallet that approved the vault", async () => {
+      const { token, vault, market, alice } = setting;
+      await expect(vault.connect(market).collect(alice, 150n))
+        .to.emit(vault, "Collected")
+        .withArgs(market.address, alice.address, 150n);
+      await vault.connect(market).collect(alice, 50n);
+      await expectBalances(setting, { market: 200n });
+      expect(await token.balanceOf(alice)).to.equal(200n);
+      await expectAccount(setting, alice, { free: 600n });
+    });
+
+    it("is not collected beyond what the wallet holds or has approved", async () => {
+      const { token, vault, market, alice } = setting;
+      const collect = (amount: bigint) => () => vault.connect(market).collect(alice, amount, MINED);
+      await expectRefusal([token, vault], collect(401n), token, "ERC20InsufficientBalance", [
+        alice.address,
+        400n,
+        401n,
+      ]);
+      await token.connect(alice).approve(vault, 99n);
+      await expectRefusal([token, vault], collect(100n), token, "ERC20InsufficientAllowance", [
+        await vault.getAddress(),
+        99n,
+        100n,
+      ]);
+    });
+
+    it("is paid to anyone, another protocol contract too", async () => {
+      const { vault, market, otherMarket, alice, bob } = setting;
+      await vault.connect(market).collect(alice, 200n);
+      await expect(vault.connect(market).pay(bob, 70n))
+        .to.emit(vault, "Paid")
+        .withArgs(market.address, bob.address, 70n);
+      await vault.connect(market).pay(otherMarket, 120n);
+      await vault.connect(otherMarket).pay(bob, 5n);
+      await expectBalances(setting, { market: 10n, otherMarket: 115n, bob: 75n });
+    });
+
+    it("stays the same when it is paid to itself", async () => {
+      const { vault, market, alice } = setting;
+      await vault.connect(market).collect(alice, 200n);
+      await vault.connect(market).pay(market, 200n);
+      await expectBalances(setting, { market: 200n });
+    });
+
+    it("is not paid beyond what it is, whatever other protocol contracts hold", async () => {
+      const { vault, market, otherMarket, alice, bob } = setting;
+      await vault.connect(market).collect(alice, 200n);
+      await vault.connect(otherMarket).collect(alice, 100n);
+      await expectRefused(
+        setting,
+        () => vault.connect(otherMarket).pay(bob, 101n, MINED),
+        "InsufficientBalance",
+        [otherMarket.address, 101n, 100n],
+      );
+    });
+
+    it("of nothing is neither collected nor paid: no token is called and nothing is recorded", async () => {
+      const { token, vault, market, alice } = setting;
+      // A transfer of the token would say so even of 0.
+      const collecting = vault.connect(market).collect(alice, 0n);
+      await expect(collecting).not.to.emit(vault, "Collected");
+      await expect(collecting).not.to.emit(token, "Transfer");
+      await expect(vault.connect(market).pay(alice, 0n)).not.to.emit(vault, "Paid");
+      await expectBalances(setting, {});
+    });
+  });
+
+  describe("claim", () => {
+    it("sends an account its whole balance, whoever asks, once", async () => {
+      const { token, vault, market, alice, bob } = setting;
+      await vault.connect(market).collect(alice, 200n);
+      await vault.connect(market).pay(bob, 70n);
+      await vault.connect(market).pay(bob, 30n);
+      await expect(vault.connect(alice).claim(bob)).to.emit(vault, "Claimed").withArgs(bob.address, 100n);
+      expect(await token.balanceOf(bob)).to.equal(500n);
+      await expectBalances(setting, { market: 100n });
+      await expectAccount(setting, bob, { free: 600n });
+      await expectRefused(setting, () => vault.connect(bob).claim(bob, MINED), "NothingToClaim", [
+        bob.address,
+      ]);
+    });
+
+    it("is refused for a protocol contract, of which it would take the escrow", async () => {
+      const { vault, market, alice } = setting;
+      await vault.connect(market).collect(alice, 200n);
+      for (const caller of [alice, market]) {
+        await expectRefused(setting, () => vault.connect(caller).claim(market, MINED), "NotClaimable", [
+          market.address,
+        ]);
+      }
+    });
+
+    it("sends what was burned where nobody can take it", async () => {
+      const { token, vault, market, alice, bob } = setting;
+      await vault.connect(market).lock(alice, 200n);
+      await vault.connect(market).slashLocked(alice, 101n, bob);
+      expect(await token.balanceOf(BURN_ADDRESS)).to.equal(0n);
+      await expect(vault.connect(bob).claim(BURN_ADDRESS))
+        .to.emit(vault, "Claimed")
+        .withArgs(BURN_ADDRESS, 51n);
+      expect(await token.balanceOf(BURN_ADDRESS)).to.equal(51n);
+      expect(await vault.BURN_ADDRESS()).to.equal(BURN_ADDRESS);
+      await expectBalances(setting, { bob: 50n });
+    });
   });
 
   describe("a bond", () => {
@@ -261,7 +388,7 @@ describe("StakeVault", () => {
     });
 
     it("is neither locked beyond what is free nor unlocked or slashed beyond what is locked", async () => {
-      const { vault, market, alice } = setting;
+      const { vault, market, alice, bob } = setting;
       await vault.connect(market).lock(alice, 200n);
       const asMarket = vault.connect(market);
       await expectRefused(setting, () => asMarket.lock(alice, 401n, MINED), "InsufficientFree", [
@@ -269,38 +396,41 @@ describe("StakeVault", () => {
         401n,
         400n,
       ]);
-      await expectRefused(setting, () => asMarket.unlock(alice, 201n, MINED), "InsufficientLocked", [
-        alice.address,
-        201n,
-        200n,
-      ]);
-      await expectRefused(setting, () => asMarket.slashLocked(alice, 201n, MINED), "InsufficientLocked", [
-        alice.address,
-        201n,
-        200n,
-      ]);
+      for (const call of [
+        () => asMarket.unlock(alice, 201n, MINED),
+        () => asMarket.slashLocked(alice, 201n, bob, MINED),
+      ]) {
+        await expectRefused(setting, call, "InsufficientLocked", [alice.address, 201n, 200n]);
+      }
     });
 
-    it("is slashed: half, rounded down, to the protocol contract, the rest burned", async () => {
-      const { token, vault, market, alice } = setting;
+    it("is slashed by a proof: half of it, rounded down, is the prover's, the rest burned", async () => {
+      const { vault, market, alice, bob } = setting;
       await vault.connect(market).lock(alice, 200n);
-      expect(await vault.connect(market).slashLocked.staticCall(alice, 101n)).to.equal(50n);
-      await expect(vault.connect(market).slashLocked(alice, 101n))
+      await expect(vault.connect(market).slashLocked(alice, 101n, bob))
         .to.emit(vault, "Slashed")
-        .withArgs(market.address, alice.address, 51n, 50n);
+        .withArgs(market.address, alice.address, 51n, bob.address, 50n);
       await expectAccount(setting, alice, { free: 400n, locked: 99n });
-      expect(await token.balanceOf(market)).to.equal(50n);
-      expect(await token.balanceOf(BURN_ADDRESS)).to.equal(51n);
+      await expectBalances(setting, { bob: 50n, burned: 51n });
     });
 
-    it("of one wei is burned", async () => {
-      const { token, vault, market, alice } = setting;
-      await vault.connect(market).lock(alice, 1n);
-      await expect(vault.connect(market).slashLocked(alice, 1n))
+    it("is burned whole where nobody proved anything", async () => {
+      const { vault, market, alice } = setting;
+      await vault.connect(market).lock(alice, 200n);
+      await expect(vault.connect(market).slashLocked(alice, 101n, ZeroAddress))
         .to.emit(vault, "Slashed")
-        .withArgs(market.address, alice.address, 1n, 0n);
-      expect(await token.balanceOf(BURN_ADDRESS)).to.equal(1n);
-      expect(await token.balanceOf(market)).to.equal(0n);
+        .withArgs(market.address, alice.address, 101n, ZeroAddress, 0n);
+      await expectAccount(setting, alice, { free: 400n, locked: 99n });
+      await expectBalances(setting, { burned: 101n });
+    });
+
+    it("of one wei is burned, prover or not", async () => {
+      const { vault, market, alice, bob } = setting;
+      await vault.connect(market).lock(alice, 1n);
+      await expect(vault.connect(market).slashLocked(alice, 1n, bob))
+        .to.emit(vault, "Slashed")
+        .withArgs(market.address, alice.address, 1n, bob.address, 0n);
+      await expectBalances(setting, { burned: 1n });
     });
   });
 
@@ -363,7 +493,7 @@ describe("StakeVault", () => {
       await at(start + 10n);
       await asMarket.joinPool(POOL, bob, 60n);
       await at(start + 20n);
-      await asMarket.slashPooled(POOL, alice, 30n);
+      await asMarket.slashPooled(POOL, alice, 30n, ZeroAddress);
       await at(start + 30n);
       await asMarket.leavePool(POOL, alice);
       await passTo(start + 40n);
@@ -386,34 +516,49 @@ describe("StakeVault", () => {
     });
 
     it("is slashed first, then what is under withdrawal, and never free or locked stake", async () => {
-      const { token, vault, market, alice } = setting;
+      const { vault, market, alice, bob } = setting;
       const asMarket = vault.connect(market);
       await asMarket.joinPool(POOL, alice, 100n);
       await asMarket.lock(alice, 200n);
       await vault.connect(alice).requestWithdrawal(50n);
+      const slash = (amount: bigint) => asMarket.slashPooled(POOL, alice, amount, bob);
 
-      await expect(asMarket.slashPooled(POOL, alice, 70n))
+      await expect(slash(70n))
         .to.emit(vault, "Slashed")
-        .withArgs(market.address, alice.address, 35n, 35n);
+        .withArgs(market.address, alice.address, 35n, bob.address, 35n);
       expect(await vault.pooled(market, POOL, alice)).to.equal(30n);
       await expectAccount(setting, alice, { free: 250n, locked: 200n, withdrawing: 50n, pooled: 30n });
 
-      expect(await asMarket.slashPooled.staticCall(POOL, alice, 45n)).to.equal(22n);
-      await expect(asMarket.slashPooled(POOL, alice, 45n))
+      await expect(slash(45n))
         .to.emit(vault, "Slashed")
-        .withArgs(market.address, alice.address, 23n, 22n);
+        .withArgs(market.address, alice.address, 23n, bob.address, 22n);
       expect(await vault.pooled(market, POOL, alice)).to.equal(0n);
       await expectAccount(setting, alice, { free: 250n, locked: 200n, withdrawing: 35n });
 
-      await expect(asMarket.slashPooled(POOL, alice, 1_000n))
+      await expect(slash(1_000n))
         .to.emit(vault, "Slashed")
-        .withArgs(market.address, alice.address, 18n, 17n);
-      await expect(asMarket.slashPooled(POOL, alice, 1_000n))
+        .withArgs(market.address, alice.address, 18n, bob.address, 17n);
+      await expect(slash(1_000n))
         .to.emit(vault, "Slashed")
-        .withArgs(market.address, alice.address, 0n, 0n);
+        .withArgs(market.address, alice.address, 0n, bob.address, 0n);
       await expectAccount(setting, alice, { free: 250n, locked: 200n });
-      expect(await token.balanceOf(market)).to.equal(35n + 22n + 17n);
-      expect(await token.balanceOf(BURN_ADDRESS)).to.equal(35n + 23n + 18n);
+      await expectBalances(setting, { bob: 35n + 22n + 17n, burned: 35n + 23n + 18n });
+    });
+
+    it("is burned whole where nobody proved anything", async () => {
+      const { vault, market, alice } = setting;
+      await vault.connect(market).joinPool(POOL, alice, 100n);
+      await vault.connect(market).slashPooled(POOL, alice, 70n, ZeroAddress);
+      await expectAccount(setting, alice, { free: 500n, pooled: 30n });
+      await expectBalances(setting, { burned: 70n });
+    });
+
+    it("of one protocol contract is not slashed by another", async () => {
+      const { vault, market, otherMarket, alice, bob } = setting;
+      await vault.connect(market).joinPool(POOL, alice, 100n);
+      await vault.connect(otherMarket).slashPooled(POOL, alice, 70n, bob);
+      expect(await vault.pooled(market, POOL, alice)).to.equal(100n);
+      await expectBalances(setting, {});
     });
   });
 });
