@@ -1,6 +1,6 @@
 import { expect } from "chai";
-import { id, type Result, ZeroAddress, ZeroHash } from "ethers";
-import { named, PHASES } from "../../clients/chain/phase.ts";
+import { id, type Result, ZeroHash } from "ethers";
+import { named, PHASES, STATUSES } from "../../clients/chain/phase.ts";
 import { expectChanges, expectSolvent, readLedger } from "./support/money.ts";
 import { expectRefused } from "./support/refusal.ts";
 import {
@@ -16,7 +16,6 @@ import {
   PARAMS,
   passTo,
   playRound,
-  registerTask,
   SMALL,
   STAKES,
   startRound,
@@ -85,11 +84,10 @@ describe("TrainingMarket, tasks and parties", () => {
         owner: owner.address,
         escrow: 0n,
         round: 0n,
-        enrolled: 0n,
+        headRound: 0n,
         closableAt: 0n,
+        headProposal: 0n,
         closed: false,
-        headMiner: ZeroAddress,
-        headBond: 0n,
         manifestHash: id("other manifest"),
         location,
         head,
@@ -128,52 +126,119 @@ describe("TrainingMarket, tasks and parties", () => {
       "revealSeconds",
       "disputeSeconds",
       "closeDelaySeconds",
+      "answerSeconds",
+      "answerSlotSeconds",
     ] as const;
-    const dutyReward = PARAMS.verifierReward + PARAMS.proposalFee;
-    const dutyRisk = PARAMS.missedRevealPenalty + PARAMS.deviationPenalty;
-    const outOfRange: [name: keyof TaskParams, given: bigint, limit: bigint][] = [
-      ...windows.flatMap((name): [keyof TaskParams, bigint, bigint][] => [
+    const dutyReward = PARAMS.verifierReward + PARAMS.maxProposals * PARAMS.proposalFee;
+    const mostDeviation = PARAMS.missedRevealPenalty / PARAMS.maxProposals;
+    const mostDeposit = (bond: bigint, depth: bigint) => (bond / 2n - 1n) / (depth + 1n);
+    /** Bonds of a few wei, and demands of one. */
+    const tiny: Partial<TaskParams> = { minerReward: 0n, minerBond: 8n, demandDeposit: 1n, answerRefund: 0n };
+    /** A verifierReward of half of what 96 bits hold, and the amounts that must exceed it. */
+    const huge: Partial<TaskParams> = {
+      verifierReward: 3n * 2n ** 94n,
+      missedRevealPenalty: UINT96_MAX,
+      verifierStake: UINT96_MAX,
+      minerBond: 2n ** 95n,
+      demandDeposit: 2n ** 88n,
+    };
+    type Row = [name: keyof TaskParams, given: bigint, limit: bigint, others?: Partial<TaskParams>];
+    const outOfRange: Row[] = [
+      ...windows.flatMap((name): Row[] => [
         [name, 0n, 1n],
         [name, MOST_WINDOW + 1n, MOST_WINDOW],
       ]),
       ["leafChecks", 0n, 1n],
       ["leafChecks", 17n, 16n],
+      ["maxProposals", 0n, 1n],
+      ["maxProposals", 9n, 8n, { proposalFee: 0n, deviationPenalty: 0n }],
+      ["committeeSize", 0n, 1n],
+      ["committeeSize", 17n, 16n],
       ["quorumBps", 0n, 1n],
       ["quorumBps", 10_001n, 10_000n],
       ["rejectionBps", 1_001n, 1_000n],
-      ["minImprovementMicroNats", 0n, 1n],
+      ["minImprovementMicroNats", 0n, 1n, { toleranceMicroNats: 0n }],
       ["minImprovementMicroNats", 2n ** 63n, 2n ** 63n - 1n],
       ["toleranceMicroNats", PARAMS.minImprovementMicroNats, PARAMS.minImprovementMicroNats - 1n],
-      ["minerBond", 0n, 1n],
-      ["minerReward", UINT96_MAX - PARAMS.verifierReward + 1n, UINT96_MAX - PARAMS.verifierReward],
+      ["minerReward", 2n ** 94n, 2n ** 94n - 1n, huge],
+      ["minerBond", 2n * PARAMS.minerReward, 2n * PARAMS.minerReward + 1n],
       ["missedRevealPenalty", dutyReward, dutyReward + 1n],
-      ["deviationPenalty", PARAMS.missedRevealPenalty + 1n, PARAMS.missedRevealPenalty],
-      ["verifierStake", dutyRisk - 1n, dutyRisk],
+      ["deviationPenalty", mostDeviation + 1n, mostDeviation],
+      ["verifierStake", PARAMS.missedRevealPenalty - 1n, PARAMS.missedRevealPenalty],
+      ["demandDeposit", 0n, 1n, tiny],
+      ["demandDeposit", 2n, 1n, tiny],
+      ["demandDeposit", mostDeposit(PARAMS.minerBond, 2n) + 1n, mostDeposit(PARAMS.minerBond, 2n)],
+      ["answerRefund", PARAMS.demandDeposit / 2n + 1n, PARAMS.demandDeposit / 2n],
     ];
-    for (const [name, given, limit] of outOfRange) {
+    for (const [name, given, limit, others = {}] of outOfRange) {
       it(`refuses ${name} = ${given}: the limit is ${limit}`, async () => {
         const { market } = task;
-        const params = { ...PARAMS, [name]: given };
-        await expectRefused(
-          task,
-          () => market.registerTask(params, SMALL.head, ZeroHash, LOCATION, MINED),
-          "ParameterOutOfRange",
-          [name, given, limit],
-        );
-        const tolerance = name === "minImprovementMicroNats" ? { toleranceMicroNats: 0n } : {};
-        const allowed = { ...PARAMS, ...tolerance, [name]: limit };
+        const register = (value: bigint) =>
+          market.registerTask({ ...PARAMS, ...others, [name]: value }, SMALL.head, ZeroHash, LOCATION, MINED);
+        await expectRefused(task, () => register(given), "ParameterOutOfRange", [name, given, limit]);
         // The longest windows fit in no round, but for the one before stake is read and the one after the last round.
         const fits = limit !== MOST_WINDOW || name === "proposalSeconds" || name === "closeDelaySeconds";
-        if (fits) await market.registerTask(allowed, SMALL.head, ZeroHash, LOCATION);
+        if (fits) await register(limit);
       });
     }
 
+    it("refuses a bond of one wei, which no demand's deposit is below", async () => {
+      const { market } = task;
+      const params = { ...PARAMS, ...tiny, minerBond: 1n };
+      await expectRefused(
+        task,
+        () => market.registerTask(params, SMALL.head, ZeroHash, LOCATION, MINED),
+        "ParameterOutOfRange",
+        ["demandDeposit", 1n, 0n],
+      );
+    });
+
+    it("refuses a deposit of which one for each level and the leaf reach half of the bond", async () => {
+      const { market } = task;
+      const head = { ...SMALL.head, parameterCount: 2n ** 40n };
+      const most = mostDeposit(PARAMS.minerBond, 32n);
+      const register = (demandDeposit: bigint) =>
+        market.registerTask({ ...PARAMS, demandDeposit }, head, ZeroHash, LOCATION, MINED);
+      await expectRefused(task, () => register(most + 1n), "ParameterOutOfRange", [
+        "demandDeposit",
+        most + 1n,
+        most,
+      ]);
+      await register(most);
+    });
+
+    it("refuses deposits that all together burn no more than the bond that filling every place would save", async () => {
+      const { market, disputes } = task;
+      const places = await disputes.MAX_OPEN_DEMANDS();
+      const [minerReward, answerRefund] = [0n, 3n];
+      const costOf = (deposit: bigint) => (deposit * places * (places + 1n)) / 2n - answerRefund * places;
+      const demandDeposit = 1_000n;
+      const register = (minerBond: bigint) =>
+        market.registerTask(
+          { ...PARAMS, minerReward, minerBond, demandDeposit, answerRefund },
+          SMALL.head,
+          ZeroHash,
+          LOCATION,
+          MINED,
+        );
+      const cost = costOf(demandDeposit);
+      await expectRefused(task, () => register(cost), "ParameterOutOfRange", [
+        "fillingCost",
+        cost,
+        cost + 1n,
+      ]);
+      await register(cost - 1n);
+    });
+
     it("refuses windows that may together outlast the withdrawal of stake", async () => {
-      const { market, vault } = task;
+      const { market, vault, disputes } = task;
       expect(await vault.withdrawalDelaySeconds()).to.equal(WITHDRAWAL_DELAY);
       const { openingSeconds, leafCheckSeconds, commitSeconds, revealSeconds } = PARAMS;
       const seeding = await market.MAX_SEEDING_SECONDS();
-      const others = openingSeconds + seeding + leafCheckSeconds + commitSeconds + revealSeconds;
+      // For each of two levels and for the leaf: asked at the last moment, answered at the last moment.
+      const pursuit =
+        3n * (2n * PARAMS.answerSeconds + (await disputes.MAX_OPEN_DEMANDS()) * PARAMS.answerSlotSeconds);
+      const others = openingSeconds + seeding + leafCheckSeconds + commitSeconds + revealSeconds + pursuit;
       const finalizing = 3_600n;
       const register = (disputeSeconds: bigint) =>
         market.registerTask({ ...PARAMS, disputeSeconds }, SMALL.head, ZeroHash, LOCATION, MINED);
@@ -220,21 +285,22 @@ describe("TrainingMarket, tasks and parties", () => {
       ["fundTask", ({ market }) => market.fundTask(unknown, 1n, MINED)],
       ["requestClose", ({ market }) => market.requestClose(unknown, MINED)],
       ["closeTask", ({ market }) => market.closeTask(unknown, MINED)],
-      ["enrol", ({ market }) => market.enrol(unknown, 1n, MINED)],
-      ["propose", ({ market }) => market.propose(unknown, id("commitment"), MINED)],
+      ["propose", ({ market }) => market.propose(unknown, 1n, id("commitment"), MINED)],
       [
         "openProposal",
-        ({ market }) => market.openProposal(unknown, ZeroHash, ZeroHash, ZeroHash, "", ZeroHash, MINED),
+        ({ market }) => market.openProposal(unknown, 0n, ZeroHash, ZeroHash, ZeroHash, "", ZeroHash, MINED),
       ],
       ["requestSeed", ({ market }) => market.requestSeed(unknown, MINED)],
       ["recordSeed", ({ market }) => market.recordSeed(unknown, MINED)],
-      ["checkLeaves", ({ market }) => market.checkLeaves(unknown, [], MINED)],
-      ["commitAttestation", ({ market }) => market.commitAttestation(unknown, id("commitment"), MINED)],
-      [
-        "revealAttestation",
-        ({ market }) => market.revealAttestation(unknown, 1n, 0n, 0n, 0n, ZeroHash, MINED),
-      ],
+      ["checkLeaves", ({ market }) => market.checkLeaves(unknown, 0n, [], MINED)],
       ["finalize", ({ market }) => market.finalize(unknown, MINED)],
+      ["enrol", ({ committee }) => committee.enrol(unknown, 1n, MINED)],
+      [
+        "commitAttestation",
+        ({ committee }) => committee.commitAttestation(unknown, 1n, id("commitment"), MINED),
+      ],
+      ["revealAttestation", ({ committee }) => committee.revealAttestation(unknown, 0n, [], ZeroHash, MINED)],
+      ["reportAbsence", ({ committee, miner }) => committee.reportAbsence(unknown, miner, MINED)],
     ];
     for (const [name, call] of calls) {
       it(`is refused by ${name}`, async () => {
@@ -249,11 +315,18 @@ describe("TrainingMarket, tasks and parties", () => {
       }
     });
 
-    it("has nobody enrolled who could leave", async () => {
-      const { market, miner } = task;
-      await expectRefused(task, () => market.connect(miner).disenrol(unknown, MINED), "NotEnrolled", [
-        unknown,
-        miner.address,
+    it("has nobody enrolled who could leave, and no bond to release", async () => {
+      const { market, committee, miner } = task;
+      await expectRefused(
+        task,
+        () => committee.connect(miner).disenrol(unknown, MINED),
+        "NotEnrolled",
+        [unknown, miner.address],
+        committee,
+      );
+      await expectRefused(task, () => market.releaseBond(unknown, 1n, 0n, MINED), "WrongStatus", [
+        STATUSES.indexOf("None"),
+        STATUSES.indexOf("Final"),
       ]);
     });
   });
@@ -278,7 +351,7 @@ describe("TrainingMarket, tasks and parties", () => {
     });
 
     it("is done by anyone after the delay, to the second, and gives the owner what is left", async () => {
-      const { market, owner, stranger, taskId } = task;
+      const { market, vault, owner, stranger, taskId } = task;
       const close = () => market.connect(stranger).closeTask(taskId, MINED);
       await tick();
       await expectRefused(task, close, "NotClosable", [(await now()) + 1n, 0n]);
@@ -290,7 +363,7 @@ describe("TrainingMarket, tasks and parties", () => {
       await at(closableAt);
       await expect(close()).to.emit(market, "TaskClosed").withArgs(taskId, ESCROW);
       await expectChanges(task, before, { owner: ESCROW, escrow: -ESCROW });
-      expect(await market.claimable(owner)).to.equal(ESCROW);
+      expect(await vault.balanceOf(owner)).to.equal(ESCROW);
       expect(named(PHASES, await market.phase(taskId))).to.equal("Closed");
     });
 
@@ -300,12 +373,12 @@ describe("TrainingMarket, tasks and parties", () => {
       const { closableAt } = await market.task(taskId);
       const snapshot = await networkHelpers.takeSnapshot();
       await at(closableAt - 1n);
-      await market.connect(miner).propose(taskId, id("sealed"));
+      await market.connect(miner).propose(taskId, 1n, id("sealed"));
       await snapshot.restore();
       await at(closableAt);
       await expectRefused(
         task,
-        () => market.connect(miner).propose(taskId, id("sealed"), MINED),
+        () => market.connect(miner).propose(taskId, 1n, id("sealed"), MINED),
         "TaskClosing",
         [taskId, closableAt],
       );
@@ -332,11 +405,11 @@ describe("TrainingMarket, tasks and parties", () => {
         .withArgs(await market.getAddress(), miner.address, PARAMS.minerBond);
       const account = await vault.accounts(miner);
       expect([account.free, account.locked]).to.deep.equal([DEPOSIT, 0n]);
-      expect((await market.task(taskId)).headBond).to.equal(0n);
+      expect((await market.proposal(taskId, 1n, 0n)).bond).to.equal(0n);
     });
 
     it("ends a task for good, but lets verifiers leave", async () => {
-      const { market, vault, owner, miner, taskId, verifiers } = task;
+      const { market, vault, committee, owner, miner, taskId, verifiers } = task;
       await market.connect(owner).requestClose(taskId);
       await passTo((await market.task(taskId)).closableAt);
       await market.closeTask(taskId);
@@ -345,108 +418,13 @@ describe("TrainingMarket, tasks and parties", () => {
         () => market.connect(owner).fundTask(taskId, 1n, MINED),
         () => market.connect(owner).requestClose(taskId, MINED),
         () => market.closeTask(taskId, MINED),
-        () => market.connect(verifier).enrol(taskId, 1n, MINED),
-        () => market.connect(miner).propose(taskId, id("sealed"), MINED),
+        () => market.connect(miner).propose(taskId, 1n, id("sealed"), MINED),
       ];
       for (const call of calls) await expectRefused(task, call, "TaskAlreadyClosed", [taskId]);
-      await market.connect(verifier).disenrol(taskId);
+      const enrol = () => committee.connect(verifier).enrol(taskId, 1n, MINED);
+      await expectRefused(task, enrol, "ClosedTask", [taskId], committee);
+      await committee.connect(verifier).disenrol(taskId);
       expect((await vault.accounts(verifier)).withdrawing).to.equal(STAKES[0]);
-    });
-  });
-
-  describe("enrol", () => {
-    it("moves free stake into the task's pool", async () => {
-      const { market, vault, rival, taskId } = task;
-      const enrolling = market.connect(rival).enrol(taskId, PARAMS.verifierStake);
-      await expect(enrolling)
-        .to.emit(market, "Enrolled")
-        .withArgs(taskId, rival.address, PARAMS.verifierStake);
-      await expect(enrolling)
-        .to.emit(vault, "Pooled")
-        .withArgs(await market.getAddress(), taskId, rival.address, PARAMS.verifierStake);
-      expect(await market.isEnrolled(taskId, rival)).to.equal(true);
-      expect((await market.task(taskId)).enrolled).to.equal(4n);
-      expect((await vault.accounts(rival)).free).to.equal(DEPOSIT - PARAMS.verifierStake);
-    });
-
-    it("adds to the stake of one that is enrolled, in any amount", async () => {
-      const { market, vault, taskId, verifiers } = task;
-      await market.connect(verifiers[0]).enrol(taskId, 1n);
-      expect((await market.task(taskId)).enrolled).to.equal(3n);
-      expect(await vault.pooled(market, taskId, verifiers[0])).to.equal(STAKES[0] + 1n);
-    });
-
-    it("refuses nothing, less than the least stake, and more than is free", async () => {
-      const { market, vault, rival, taskId } = task;
-      const enrol = (amount: bigint) => () => market.connect(rival).enrol(taskId, amount, MINED);
-      const least = PARAMS.verifierStake;
-      await expectRefused(task, enrol(0n), "ZeroAmount", []);
-      await expectRefused(task, enrol(least - 1n), "StakeTooSmall", [least - 1n, least]);
-      await expectRefused(
-        task,
-        enrol(DEPOSIT + 1n),
-        "InsufficientFree",
-        [rival.address, DEPOSIT + 1n, DEPOSIT],
-        vault,
-      );
-    });
-  });
-
-  describe("disenrol", () => {
-    it("takes all stake out of the pool and starts its withdrawal", async () => {
-      const { market, vault, taskId, verifiers } = task;
-      const [, verifier] = verifiers;
-      const leaving = market.connect(verifier).disenrol(taskId);
-      await expect(leaving).to.emit(market, "Disenrolled").withArgs(taskId, verifier.address);
-      await expect(leaving)
-        .to.emit(vault, "Unpooled")
-        .withArgs(await market.getAddress(), taskId, verifier.address, STAKES[1]);
-      expect(await market.isEnrolled(taskId, verifier)).to.equal(false);
-      expect((await market.task(taskId)).enrolled).to.equal(2n);
-      expect(await vault.pooled(market, taskId, verifier)).to.equal(0n);
-      expect((await vault.accounts(verifier)).withdrawing).to.equal(STAKES[1]);
-    });
-
-    it("is refused to one who is not enrolled, or no longer", async () => {
-      const { market, rival, taskId, verifiers } = task;
-      const [verifier] = verifiers;
-      await market.connect(verifier).disenrol(taskId);
-      for (const party of [rival, verifier]) {
-        await expectRefused(task, () => market.connect(party).disenrol(taskId, MINED), "NotEnrolled", [
-          taskId,
-          party.address,
-        ]);
-      }
-    });
-
-    it("leaves other tasks' pools alone", async () => {
-      const { market, vault, taskId, verifiers } = task;
-      const other = await registerTask(task);
-      await market.connect(verifiers[0]).enrol(other.taskId, PARAMS.verifierStake);
-      await market.connect(verifiers[0]).disenrol(taskId);
-      expect(await vault.pooled(market, other.taskId, verifiers[0])).to.equal(PARAMS.verifierStake);
-      expect(await market.isEnrolled(other.taskId, verifiers[0])).to.equal(true);
-    });
-  });
-
-  describe("claim", () => {
-    it("sends an account what it earned, whoever asks, once", async () => {
-      const { market, token, miner, stranger, taskId } = task;
-      await playRound(task);
-      await expect(finalize(task))
-        .to.emit(market, "Earned")
-        .withArgs(taskId, miner.address, PARAMS.minerReward);
-      const wallet = await token.balanceOf(miner);
-      await expect(market.connect(stranger).claim(miner))
-        .to.emit(market, "Claimed")
-        .withArgs(miner.address, PARAMS.minerReward);
-      expect(await token.balanceOf(miner)).to.equal(wallet + PARAMS.minerReward);
-      await expectRefused(task, () => market.claim(miner, MINED), "NothingToClaim", [miner.address]);
-    });
-
-    it("is refused to an account that earned nothing", async () => {
-      const { market, stranger } = task;
-      await expectRefused(task, () => market.claim(stranger, MINED), "NothingToClaim", [stranger.address]);
     });
   });
 });

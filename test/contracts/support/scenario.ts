@@ -7,6 +7,8 @@ import type { Deployment } from "../../../clients/chain/deployment.ts";
 import {
   deadlines,
   named,
+  OUTCOMES,
+  type Outcome,
   PHASES,
   type Phase,
   VERDICTS,
@@ -21,7 +23,7 @@ import type { BlockHashRandomness } from "../../../types/randomness/BlockHashRan
 import type { StakeVault } from "../../../types/StakeVault.ts";
 import type { TestToken } from "../../../types/TestToken.ts";
 import type { ITrainingMarket, TrainingMarket } from "../../../types/TrainingMarket.ts";
-import { commitTransition, makeVectors, type Opening, type Transition } from "./transition.ts";
+import { commitTransition, followVectors, makeVectors, type Opening, type Transition } from "./transition.ts";
 
 /** One in-process chain for all contract tests; each starts from a snapshot of it. */
 export const connection = await network.create({
@@ -103,6 +105,12 @@ export const SALT = id("salt");
 /** 700 parameters in 3 leaves, so that the tree's fourth place and the last leaf's end are padding. */
 export const SMALL_VECTORS = makeVectors(700, 1);
 export const SMALL = commitTransition(SMALL_VECTORS);
+
+/** A step from given parameters of as many, another for each number. */
+export function stepFrom(parameters: Float32Array, number: number): Transition {
+  const step = new Float32Array(parameters.length).fill(number * 1e-3);
+  return commitTransition(followVectors(parameters, step));
+}
 
 /* SETTING UP */
 
@@ -318,6 +326,11 @@ export async function currentProposal(
   return market.proposal(taskId, (await market.task(taskId)).round, index);
 }
 
+/** How a proposal of the present round ended. */
+export async function outcomeOf(task: Task, index = 0n): Promise<Outcome> {
+  return named(OUTCOMES, (await currentProposal(task, index)).outcome);
+}
+
 export async function propose(task: Task, miner = task.miner): Promise<ContractTransactionResponse> {
   const sealed = await proposalCommitment(task, miner);
   const round = await proposableRound(task);
@@ -394,24 +407,23 @@ export async function finalize(task: Task): Promise<ContractTransactionResponse>
 const ROUND_PHASES = PHASES.slice(1, -1);
 
 /**
- * Starts a round of one proposal and plays it to the first second of a phase.
+ * Starts a round and plays it to the first second of a phase.
  * @param ballots of the verifiers, in their order; one without a ballot commits nothing
+ * @param proposing the task with the miner and the transition of each proposal, in their order
  */
 export async function startRound(
   task: Task,
   phase: Exclude<Phase, "Idle" | "Closed">,
   ballots: (Ballot | undefined)[] = CONFIRMING,
+  proposing: readonly Task[] = [task],
 ): Promise<void> {
   const stop = ROUND_PHASES.indexOf(phase);
   const reached = (name: Phase) => ROUND_PHASES.indexOf(name) <= stop;
-  const voters = task.verifiers.flatMap((verifier, i) =>
-    ballots[i] ? [{ verifier, ballot: ballots[i] }] : [],
-  );
 
-  await propose(task);
+  for (const each of proposing) await propose(each);
   if (phase === "Opening") await passTo((await ends(task)).proposalEndsAt);
   if (reached("Seeding")) {
-    await openProposal(task);
+    for (const [i, each] of proposing.entries()) await openProposal(each, BigInt(i));
     await passTo((await ends(task)).openingEndsAt);
   }
   if (reached("LeafChecking")) {
@@ -419,22 +431,37 @@ export async function startRound(
     await task.market.requestSeed(task.taskId);
     await recordSeed(task);
   }
-  if (reached("Committing")) await checkLeaves(task);
-  if (reached("Revealing")) {
-    for (const { verifier, ballot } of voters) await commitAttestation(task, verifier, ballot);
-    await passTo((await ends(task)).commitEndsAt);
+  if (reached("Committing")) {
+    for (const [i, each] of proposing.entries()) await checkLeaves(each, BigInt(i));
   }
-  if (reached("Disputing")) {
-    for (const { verifier, ballot } of voters) {
-      if (!ballot.silent) await revealAttestation(task, verifier, ballot);
-    }
-    await passTo((await ends(task)).revealEndsAt);
-  }
-  if (reached("Ended")) await passTo((await ends(task)).disputeEndsAt);
+  if (reached("Revealing")) await attest(task, ballots, phase);
   expect(named(PHASES, await task.market.phase(task.taskId))).to.equal(phase);
 }
 
+/** Plays a round on from phase Committing to the first second of a later one. */
+export async function attest(
+  task: Task,
+  ballots: (Ballot | undefined)[],
+  phase: Phase = "Ended",
+): Promise<void> {
+  const voters = task.verifiers.flatMap((verifier, i) =>
+    ballots[i] ? [{ verifier, ballot: ballots[i] }] : [],
+  );
+  for (const { verifier, ballot } of voters) await commitAttestation(task, verifier, ballot);
+  await passTo((await ends(task)).commitEndsAt);
+  if (phase === "Revealing") return;
+  for (const { verifier, ballot } of voters) {
+    if (!ballot.silent) await revealAttestation(task, verifier, ballot);
+  }
+  await passTo((await ends(task)).revealEndsAt);
+  if (phase === "Ended") await passTo((await ends(task)).disputeEndsAt);
+}
+
 /** Plays a whole round, but for its finalization. */
-export async function playRound(task: Task, ballots: (Ballot | undefined)[] = CONFIRMING): Promise<void> {
-  await startRound(task, "Ended", ballots);
+export async function playRound(
+  task: Task,
+  ballots: (Ballot | undefined)[] = CONFIRMING,
+  proposing: readonly Task[] = [task],
+): Promise<void> {
+  await startRound(task, "Ended", ballots, proposing);
 }
