@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { id } from "ethers";
-import { named, OUTCOMES, type Outcome, PHASES, type Phase } from "../../clients/chain/phase.ts";
+import { named, type Outcome, PHASES, type Phase } from "../../clients/chain/phase.ts";
 import { expectRefused } from "./support/refusal.ts";
 import {
   at,
@@ -16,24 +16,31 @@ import {
   networkHelpers,
   openingArguments,
   openProposal,
+  outcomeOf,
   passTo,
   propose,
   requestSeed,
   revealArguments,
+  SMALL_VECTORS,
   startRound,
+  stepFrom,
   type Task,
 } from "./support/scenario.ts";
 
-const [VOTE] = CONFIRMING as [(typeof CONFIRMING)[number]];
+const [BALLOT] = CONFIRMING as [(typeof CONFIRMING)[number]];
 
 type Call = (task: Task) => Promise<unknown>;
 
-/** Calls that each belong to one phase, all of them right in every other way. */
-const CALLS: { name: string; phase: Phase; call: Call }[] = [
+/** Calls that each belong to one phase or two, all of them right in every other way. */
+const CALLS: { name: string; phase: Phase; also?: Phase; call: Call }[] = [
   {
     name: "propose",
-    phase: "Idle",
-    call: ({ market, rival, taskId }) => market.connect(rival).propose(taskId, id("sealed"), MINED),
+    phase: "Proposing",
+    also: "Idle",
+    call: async ({ market, rival, taskId }) => {
+      const { round } = await market.task(taskId);
+      return market.connect(rival).propose(taskId, round === 0n ? 1n : round, id("sealed"), MINED);
+    },
   },
   { name: "closeTask", phase: "Idle", call: ({ market, taskId }) => market.closeTask(taskId, MINED) },
   {
@@ -47,21 +54,29 @@ const CALLS: { name: string; phase: Phase; call: Call }[] = [
     name: "checkLeaves",
     phase: "LeafChecking",
     call: async ({ market, taskId, transition }) =>
-      market.checkLeaves(taskId, Array(4).fill(transition.opening(0)), MINED),
+      market.checkLeaves(taskId, 0n, Array(4).fill(transition.opening(0)), MINED),
   },
   {
     name: "commitAttestation",
     phase: "Committing",
-    call: async (task) =>
-      task.market
-        .connect(task.verifiers[0])
-        .commitAttestation(task.taskId, await attestationCommitment(task, task.verifiers[0], VOTE), MINED),
+    call: async (task) => {
+      const { committee, market, taskId, verifiers } = task;
+      const { round } = await market.task(taskId);
+      const sealed = await attestationCommitment(task, verifiers[0], BALLOT);
+      return committee.connect(verifiers[0]).commitAttestation(taskId, round, sealed, MINED);
+    },
   },
   {
     name: "revealAttestation",
     phase: "Revealing",
-    call: ({ market, taskId, verifiers }) =>
-      market.connect(verifiers[0]).revealAttestation(taskId, ...revealArguments(VOTE), MINED),
+    call: ({ committee, taskId, verifiers }) =>
+      committee.connect(verifiers[0]).revealAttestation(taskId, ...revealArguments(BALLOT), MINED),
+  },
+  {
+    name: "reportAbsence",
+    phase: "Revealing",
+    also: "Disputing",
+    call: ({ committee, taskId, verifiers }) => committee.reportAbsence(taskId, verifiers[2], MINED),
   },
   { name: "finalize", phase: "Ended", call: ({ market, taskId }) => market.finalize(taskId, MINED) },
 ];
@@ -88,17 +103,14 @@ describe("TrainingMarket, phases", () => {
 
   for (const phase of PHASES) {
     describe(`in phase ${phase}`, () => {
-      for (const { name, phase: expected, call } of CALLS) {
-        if (phase === expected) continue;
+      for (const { name, phase: expected, also, call } of CALLS) {
+        if (phase === expected || phase === also) continue;
 
         it(`refuses ${name}`, async () => {
           await reachPhase(task, phase);
           expect(await phaseOf(task)).to.equal(phase);
-          const isClosed = phase === "Closed" && expected === "Idle";
-          const isTaken = phase === "Proposing" && name === "propose";
+          const isClosed = phase === "Closed" && (name === "propose" || name === "closeTask");
           if (isClosed) await expectRefused(task, () => call(task), "TaskAlreadyClosed", [task.taskId]);
-          else if (isTaken)
-            await expectRefused(task, () => call(task), "RoundTaken", [1n, task.miner.address]);
           else {
             await expectRefused(task, () => call(task), "WrongPhase", [
               PHASES.indexOf(phase),
@@ -134,6 +146,11 @@ describe("TrainingMarket, phases", () => {
   }
 
   describe("to the second", () => {
+    it("proposals join a round until the proposal window ends", async () => {
+      await propose(task);
+      await expectBoundary("closes", (await ends(task)).proposalEndsAt, "propose", "Opening");
+    });
+
     it("an opening is taken from the proposal window's end to the opening window's", async () => {
       await propose(task);
       const { proposalEndsAt, openingEndsAt } = await ends(task);
@@ -165,7 +182,7 @@ describe("TrainingMarket, phases", () => {
       const { leafCheckEndsAt } = await ends(task);
       const { openings } = await drawnOpenings(task);
       await expectBoundary("closes", leafCheckEndsAt, "checkLeaves", "Ended", ({ market, taskId }) =>
-        market.checkLeaves(taskId, openings, MINED),
+        market.checkLeaves(taskId, 0n, openings, MINED),
       );
     });
 
@@ -176,10 +193,17 @@ describe("TrainingMarket, phases", () => {
 
     it("attestations are revealed from the commitment window's end to the reveal window's", async () => {
       await startRound(task, "Committing");
-      await commitAttestation(task, task.verifiers[0], VOTE);
+      await commitAttestation(task, task.verifiers[0], BALLOT);
       const { commitEndsAt, revealEndsAt } = await ends(task);
       await expectBoundary("opens", commitEndsAt, "revealAttestation", "Committing");
       await expectBoundary("closes", revealEndsAt, "revealAttestation", "Disputing");
+    });
+
+    it("absences are reported from the commitment window's end to that of the disputes", async () => {
+      await startRound(task, "Committing");
+      const { commitEndsAt, disputeEndsAt } = await ends(task);
+      await expectBoundary("opens", commitEndsAt, "reportAbsence", "Committing");
+      await expectBoundary("closes", disputeEndsAt, "reportAbsence", "Ended");
     });
 
     it("the commitment window ends when it would have, however early the leaves were checked", async () => {
@@ -212,9 +236,53 @@ describe("TrainingMarket, phases", () => {
         await expectBoundary("opens", endsAt, "finalize", before);
         await at(endsAt);
         await task.market.finalize(task.taskId);
-        expect(named(OUTCOMES, (await currentRound(task)).outcome)).to.equal(outcome);
+        expect(await outcomeOf(task)).to.equal(outcome);
         expect(await phaseOf(task)).to.equal("Idle");
       });
     }
+  });
+
+  describe("of a round of several proposals", () => {
+    /** The task as another miner sees it, which makes another step from the same head. */
+    function rivals(): Task {
+      return { ...task, miner: task.rival, transition: stepFrom(SMALL_VECTORS.parameters, 1) };
+    }
+
+    it("seeds those that were opened, and ends where none was", async () => {
+      const other = rivals();
+      await propose(task);
+      await propose(other);
+      const { proposalEndsAt, openingEndsAt } = await ends(task);
+      const snapshot = await networkHelpers.takeSnapshot();
+      await passTo(openingEndsAt);
+      expect(await phaseOf(task)).to.equal("Ended");
+      await snapshot.restore();
+      await at(proposalEndsAt);
+      await task.market.openProposal(...openingArguments(other, 1n));
+      await passTo(openingEndsAt);
+      expect(await phaseOf(task)).to.equal("Seeding");
+    });
+
+    it("checks leaves until those of each are checked", async () => {
+      const other = rivals();
+      await startRound(task, "LeafChecking", [], [task, other]);
+      await checkLeaves(other, 1n);
+      expect(await phaseOf(task)).to.equal("LeafChecking");
+      await checkLeaves(task);
+      expect(await phaseOf(task)).to.equal("Committing");
+    });
+
+    it("goes on with those that were checked in time", async () => {
+      const other = rivals();
+      await startRound(task, "LeafChecking", [], [task, other]);
+      await checkLeaves(other, 1n);
+      const { leafCheckEndsAt } = await ends(task);
+      await passTo(leafCheckEndsAt - 1n);
+      expect(await phaseOf(task)).to.equal("LeafChecking");
+      await passTo(leafCheckEndsAt);
+      expect(await phaseOf(task)).to.equal("Committing");
+      const { opened, checked } = await currentRound(task);
+      expect([opened, checked]).to.deep.equal([1n, 1n]);
+    });
   });
 });
