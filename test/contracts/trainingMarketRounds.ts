@@ -1,21 +1,20 @@
 import { expect } from "chai";
-import { id, type Result, ZeroAddress, ZeroHash } from "ethers";
-import { named, OUTCOMES, PHASES, STAGES } from "../../clients/chain/phase.ts";
+import { id, type Result, ZeroHash } from "ethers";
+import { NO_WINNER, named, OUTCOMES, PHASES, STAGES, STATUSES } from "../../clients/chain/phase.ts";
 import { BLOCKS_PER_LEAF, QUANT_LEAF_BYTES } from "../../clients/model/geometry.ts";
 import { FORGERIES, forgedTransition, LEAF_VERDICTS } from "./support/forgery.ts";
 import { expectSolvent } from "./support/money.ts";
 import { expectRefused } from "./support/refusal.ts";
 import {
-  at,
-  attestationCommitment,
   checkLeaves,
-  commitAttestation,
   createTask,
+  currentProposal,
   currentRound,
   DEPOSIT,
   drawnOpenings,
   ESCROW,
   ends,
+  enrolVerifiers,
   ethers,
   finalize,
   LOCATION,
@@ -25,6 +24,7 @@ import {
   now,
   openingArguments,
   openProposal,
+  outcomeOf,
   PARAMS,
   passTo,
   playRound,
@@ -34,19 +34,15 @@ import {
   recordSeed,
   registerTask,
   requestSeed,
-  revealArguments,
-  revealAttestation,
   SMALL,
-  STAKES,
+  SMALL_VECTORS,
   startRound,
+  stepFrom,
   type Task,
   tick,
   UNAVAILABLE,
-  type Vote,
 } from "./support/scenario.ts";
 import { commitTransition, makeVectors } from "./support/transition.ts";
-
-const POSITIVE = positive(5_000_000n, 4_990_000n);
 
 describe("TrainingMarket, steps of a round", () => {
   let task: Task;
@@ -68,25 +64,32 @@ describe("TrainingMarket, steps of a round", () => {
       const proposing = propose(task);
       await expect(proposing)
         .to.emit(market, "Proposed")
-        .withArgs(taskId, 1n, miner.address, sealed, proposalEndsAt);
+        .withArgs(taskId, 1n, miner.address, 0n, sealed, proposalEndsAt);
       await expect(proposing)
         .to.emit(vault, "Locked")
         .withArgs(await market.getAddress(), miner.address, PARAMS.minerBond);
       expect(((await currentRound(task)) as unknown as Result).toObject()).to.deep.equal({
-        miner: miner.address,
-        bond: PARAMS.minerBond,
-        stage: BigInt(STAGES.indexOf("Sealed")),
-        outcome: BigInt(OUTCOMES.indexOf("None")),
-        attesters: 0n,
+        stage: BigInt(STAGES.indexOf("Proposed")),
+        proposals: 1n,
+        opened: 0n,
+        checked: 0n,
+        winner: NO_WINNER,
         proposalEndsAt,
         seededAt: 0n,
-        committedStake: 0n,
+        disputesEndAt: 0n,
         seedTicket: 0n,
+        oldRoot: SMALL.head.fullRoot,
+        seed: ZeroHash,
+      });
+      expect(((await currentProposal(task)) as unknown as Result).toObject()).to.deep.equal({
+        miner: miner.address,
+        bond: PARAMS.minerBond,
+        status: BigInt(STATUSES.indexOf("Sealed")),
+        outcome: BigInt(OUTCOMES.indexOf("None")),
         commitment: sealed,
         fullRoot: ZeroHash,
         quantRoot: ZeroHash,
         updateRoot: ZeroHash,
-        seed: ZeroHash,
       });
       const { round, escrow } = await market.task(taskId);
       expect([round, escrow]).to.deep.equal([1n, ESCROW - PARAMS.minerReward - PARAMS.verifierReward]);
@@ -100,29 +103,60 @@ describe("TrainingMarket, steps of a round", () => {
       await expect(propose(free)).not.to.emit(free.token, "Transfer");
     });
 
-    it("refuses a second proposal by the same miner, in every phase of its round", async () => {
-      const { market, miner, taskId } = task;
-      const again = () => market.connect(miner).propose(taskId, id("again"), MINED);
+    it("joins the round while its proposal window is open: another bond and fee, no other reward", async () => {
+      const { market, vault, token, rival, taskId } = task;
       await propose(task);
-      await expectRefused(task, again, "AlreadyProposed", [miner.address, 1n]);
-      await openProposal(task);
+      const { proposalEndsAt } = await ends(task);
+      const { escrow } = await market.task(taskId);
+      const wallet = await token.balanceOf(rival);
+      const sealed = await proposalCommitment(task, rival);
+      await expect(propose(task, rival))
+        .to.emit(market, "Proposed")
+        .withArgs(taskId, 1n, rival.address, 1n, sealed, proposalEndsAt);
+      expect((await currentRound(task)).proposals).to.equal(2n);
+      expect((await market.task(taskId)).escrow).to.equal(escrow);
+      expect((await vault.accounts(rival)).locked).to.equal(PARAMS.minerBond);
+      expect(await token.balanceOf(rival)).to.equal(wallet - PARAMS.proposalFee);
+      const proposals = await market.proposals(taskId, 1n);
+      expect(proposals.map((proposal) => proposal.miner)).to.deep.equal([task.miner.address, rival.address]);
+    });
+
+    it("refuses a second proposal of an account in one round", async () => {
+      const { market, miner, taskId } = task;
+      await propose(task);
+      await propose(task, task.rival);
+      const again = () => market.connect(miner).propose(taskId, 1n, id("again"), MINED);
       await expectRefused(task, again, "AlreadyProposed", [miner.address, 1n]);
     });
 
-    it("refuses another miner's proposal while a round runs", async () => {
+    it("refuses more proposals than the task takes in a round", async () => {
+      const few = await registerTask(task, { maxProposals: 2n });
+      const { market, stranger, taskId } = few;
+      await propose(few);
+      await propose(few, few.rival);
+      const third = () => market.connect(stranger).propose(taskId, 1n, id("third"), MINED);
+      await expectRefused(few, third, "TooManyProposals", [2n]);
+    });
+
+    it("refuses a proposal that was sealed for another round", async () => {
       const { market, miner, rival, taskId } = task;
-      const other = () => market.connect(rival).propose(taskId, id("other"), MINED);
+      const send = (party: typeof miner, number: bigint) => () =>
+        market.connect(party).propose(taskId, number, id("sealed"), MINED);
+      for (const number of [0n, 2n]) {
+        await expectRefused(task, send(miner, number), "WrongRound", [number, 1n]);
+      }
       await propose(task);
-      await expectRefused(task, other, "RoundTaken", [1n, miner.address]);
-      await openProposal(task);
-      await expectRefused(task, other, "WrongPhase", [PHASES.indexOf("Opening"), PHASES.indexOf("Idle")]);
+      await expectRefused(task, send(rival, 2n), "WrongRound", [2n, 1n]);
+      await passTo((await ends(task)).openingEndsAt);
+      await finalize(task);
+      await expectRefused(task, send(rival, 1n), "WrongRound", [1n, 2n]);
     });
 
     it("refuses where the escrow holds less than a round's rewards", async () => {
       const { market, miner } = task;
-      const poor = await registerTask(task, { minerReward: ESCROW });
+      const poor = await registerTask(task, { minerReward: ESCROW, minerBond: 2n * ESCROW + 1n });
       const given = ESCROW + PARAMS.verifierReward;
-      const tryIt = () => market.connect(miner).propose(poor.taskId, id("sealed"), MINED);
+      const tryIt = () => market.connect(miner).propose(poor.taskId, 1n, id("sealed"), MINED);
       await expectRefused(task, tryIt, "InsufficientEscrow", [given, ESCROW]);
       await market.connect(task.owner).fundTask(poor.taskId, PARAMS.verifierReward - 1n);
       await expectRefused(task, tryIt, "InsufficientEscrow", [given, given - 1n]);
@@ -135,17 +169,17 @@ describe("TrainingMarket, steps of a round", () => {
       const { market, vault, token, miner, stranger, taskId } = task;
       await expectRefused(
         task,
-        () => market.connect(stranger).propose(taskId, id("sealed"), MINED),
+        () => market.connect(stranger).propose(taskId, 1n, id("sealed"), MINED),
         "InsufficientFree",
         [stranger.address, PARAMS.minerBond, 0n],
         vault,
       );
-      await token.connect(miner).approve(market, PARAMS.proposalFee - 1n);
+      await token.connect(miner).approve(vault, PARAMS.proposalFee - 1n);
       await expectRefused(
         task,
-        () => market.connect(miner).propose(taskId, id("sealed"), MINED),
+        () => market.connect(miner).propose(taskId, 1n, id("sealed"), MINED),
         "ERC20InsufficientAllowance",
-        [await market.getAddress(), PARAMS.proposalFee - 1n, PARAMS.proposalFee],
+        [await vault.getAddress(), PARAMS.proposalFee - 1n, PARAMS.proposalFee],
         token,
       );
     });
@@ -157,26 +191,42 @@ describe("TrainingMarket, steps of a round", () => {
       await startRound(task, "Opening");
       await expect(market.connect(stranger).openProposal(...openingArguments(task)))
         .to.emit(market, "ProposalOpened")
-        .withArgs(taskId, 1n, SMALL.fullRoot, SMALL.quantRoot, SMALL.updateRoot, LOCATION);
-      const round = await currentRound(task);
-      expect(named(STAGES, round.stage)).to.equal("Opened");
-      expect([round.fullRoot, round.quantRoot, round.updateRoot]).to.deep.equal([
+        .withArgs(taskId, 1n, 0n, SMALL.fullRoot, SMALL.quantRoot, SMALL.updateRoot, LOCATION);
+      const { status, fullRoot, quantRoot, updateRoot } = await currentProposal(task);
+      expect(named(STATUSES, status)).to.equal("Opened");
+      expect([fullRoot, quantRoot, updateRoot]).to.deep.equal([
         SMALL.fullRoot,
         SMALL.quantRoot,
         SMALL.updateRoot,
       ]);
+      expect((await currentRound(task)).opened).to.equal(1n);
+      expect(await market.trees(taskId, 1n, 0n)).to.deep.equal([
+        [SMALL.head.fullRoot, SMALL.updateRoot, SMALL.fullRoot, SMALL.quantRoot],
+        SMALL.head.parameterCount,
+      ]);
+    });
+
+    it("shows each proposal of a round, in any order", async () => {
+      const other = { ...task, miner: task.rival, transition: stepFrom(SMALL_VECTORS.parameters, 1) };
+      await propose(task);
+      await propose(other);
+      await openProposal(other, 1n);
+      await openProposal(task, 0n);
+      const roots = (await task.market.proposals(task.taskId, 1n)).map(({ fullRoot }) => fullRoot);
+      expect(roots).to.deep.equal([SMALL.fullRoot, other.transition.fullRoot]);
+      expect((await currentRound(task)).opened).to.equal(2n);
     });
 
     it("refuses an opening that does not match its commitment in any of its values", async () => {
       const { market } = task;
       const honest = openingArguments(task);
-      const others = honest.slice(1).map((value, i) => {
+      const others = honest.slice(2).map((value, i) => {
         const other = value === LOCATION ? `${LOCATION}x` : id("else");
-        return honest.with(i + 1, other) as typeof honest;
+        return honest.with(i + 2, other) as typeof honest;
       });
       const given = await Promise.all(others.map((opening) => proposalCommitment(task, task.miner, opening)));
       await startRound(task, "Opening");
-      const { commitment } = await currentRound(task);
+      const { commitment } = await currentProposal(task);
       for (const [i, opening] of others.entries()) {
         await expectRefused(task, () => market.openProposal(...opening, MINED), "CommitmentMismatch", [
           given[i],
@@ -193,7 +243,7 @@ describe("TrainingMarket, steps of a round", () => {
       for (const copied of [ofRival, ofFirstRound]) {
         const expected = await proposalCommitment(task);
         await tick();
-        await market.connect(miner).propose(taskId, copied);
+        await market.connect(miner).propose(taskId, (await market.task(taskId)).round + 1n, copied);
         await passTo((await ends(task)).proposalEndsAt);
         await expectRefused(task, open, "CommitmentMismatch", [expected, copied]);
         await passTo((await ends(task)).openingEndsAt);
@@ -203,19 +253,24 @@ describe("TrainingMarket, steps of a round", () => {
 
     it("refuses a location of more than 256 bytes", async () => {
       await startRound(task, "Opening");
-      const opening = openingArguments(task).with(4, "l".repeat(257)) as ReturnType<typeof openingArguments>;
+      const opening = openingArguments(task).with(5, "l".repeat(257)) as ReturnType<typeof openingArguments>;
       await expectRefused(task, () => task.market.openProposal(...opening, MINED), "TextTooLong", [257, 256]);
     });
 
-    it("refuses to open twice", async () => {
+    it("refuses to open twice, and to open what was not proposed", async () => {
       await startRound(task, "Opening");
       await task.market.openProposal(...openingArguments(task));
-      await expectRefused(
-        task,
-        () => task.market.openProposal(...openingArguments(task), MINED),
-        "WrongStage",
-        [STAGES.indexOf("Opened"), STAGES.indexOf("Sealed")],
-      );
+      for (const [index, status] of [
+        [0n, "Opened"],
+        [1n, "None"],
+      ] as const) {
+        await expectRefused(
+          task,
+          () => task.market.openProposal(...openingArguments(task, index), MINED),
+          "WrongStatus",
+          [STATUSES.indexOf(status), STATUSES.indexOf("Sealed")],
+        );
+      }
     });
   });
 
@@ -292,17 +347,19 @@ describe("TrainingMarket, steps of a round", () => {
     it("takes the drawn leaves from anyone", async () => {
       const { market, taskId, stranger } = task;
       const { openings } = await drawnOpenings(task);
-      await expect(market.connect(stranger).checkLeaves(taskId, openings))
+      await expect(market.connect(stranger).checkLeaves(taskId, 0n, openings))
         .to.emit(market, "LeavesChecked")
-        .withArgs(taskId, 1n);
-      expect(named(STAGES, (await currentRound(task)).stage)).to.equal("Checked");
+        .withArgs(taskId, 1n, 0n);
+      expect(named(STATUSES, (await currentProposal(task)).status)).to.equal("Checked");
+      const { opened, checked } = await currentRound(task);
+      expect([opened, checked]).to.deep.equal([0n, 1n]);
     });
 
     it("refuses another number of leaves than the task's", async () => {
       const { market, taskId } = task;
       const { openings } = await drawnOpenings(task);
       for (const given of [[], openings.slice(1), [...openings, openings[0]!]]) {
-        await expectRefused(task, () => market.checkLeaves(taskId, given, MINED), "WrongLeafCount", [
+        await expectRefused(task, () => market.checkLeaves(taskId, 0n, given, MINED), "WrongLeafCount", [
           given.length,
           4,
         ]);
@@ -314,10 +371,11 @@ describe("TrainingMarket, steps of a round", () => {
       const { openings, indices } = await drawnOpenings(task);
       const [first] = openings;
       const send = (opening: Partial<typeof first>) => () =>
-        market.checkLeaves(taskId, [{ ...first!, ...opening }, ...openings.slice(1)], MINED);
+        market.checkLeaves(taskId, 0n, [{ ...first!, ...opening }, ...openings.slice(1)], MINED);
       const refused: [() => Promise<unknown>, string, unknown[]][] = [
         [send({ oldLeaf: first!.oldLeaf.slice(1) }), "WrongLeafLength", [1_023, 1_024]],
         [send({ updateLeaf: new Uint8Array(64) }), "WrongLeafLength", [64, 136]],
+        [send({ updateLeaf: new Uint8Array() }), "WrongLeafLength", [0, 136]],
         [send({ quantProof: first!.quantProof.slice(1) }), "WrongProofLength", [1, 2]],
         [send({ newLeaf: new Uint8Array(1_024) }), "NotInTree", [transition.fullRoot, indices[0]]],
       ];
@@ -330,37 +388,71 @@ describe("TrainingMarket, steps of a round", () => {
       const other = transition.opening((indices[3]! + 1) % transition.leafCount);
       await expectRefused(
         task,
-        () => market.checkLeaves(taskId, openings.with(3, other), MINED),
+        () => market.checkLeaves(taskId, 0n, openings.with(3, other), MINED),
         "NotInTree",
         [transition.head.fullRoot, indices[3]],
         leafChecker,
       );
     });
+
+    it("refuses a proposal that does not exist", async () => {
+      const { openings } = await drawnOpenings(task);
+      await expectRefused(
+        task,
+        () => task.market.checkLeaves(task.taskId, 1n, openings, MINED),
+        "WrongStatus",
+        [STATUSES.indexOf("None"), STATUSES.indexOf("Opened")],
+      );
+    });
+  });
+
+  describe("checkLeaves, of several proposals,", () => {
+    it("draws other leaves of each, and checks each once", async () => {
+      const many = await registerTask(task, { leafChecks: 16n });
+      const other = { ...many, miner: many.rival, transition: stepFrom(SMALL_VECTORS.parameters, 1) };
+      await startRound(many, "LeafChecking", [], [many, other]);
+      const first = await drawnOpenings(many);
+      const second = await drawnOpenings(other, 1n);
+      expect(first.indices).not.to.deep.equal(second.indices);
+      await checkLeaves(other, 1n);
+      await expectRefused(
+        many,
+        () => many.market.checkLeaves(many.taskId, 1n, second.openings, MINED),
+        "WrongStatus",
+        [STATUSES.indexOf("Checked"), STATUSES.indexOf("Opened")],
+      );
+      await checkLeaves(many, 0n);
+    });
   });
 
   describe("checkLeaves, of a proposal that breaks a rule,", () => {
     for (const forgery of FORGERIES) {
-      const isPoisoned = forgery.verdict === "NonFiniteOld";
-      const outcome = isPoisoned ? "PoisonedHead" : "Fraud";
+      if (forgery.verdict === "NonFiniteOld") continue;
 
-      it(`ends the round as ${outcome} where ${forgery.what}`, async () => {
+      it(`is the end of it where ${forgery.what}`, async () => {
         const forged = await registerTask(task, {}, forgedTransition(forgery));
         const { market, taskId } = forged;
         await startRound(forged, "LeafChecking");
         const checking = checkLeaves(forged);
         const verdict = LEAF_VERDICTS.indexOf(forgery.verdict);
+        const fraud = OUTCOMES.indexOf("Fraud");
         await expect(checking)
           .to.emit(market, "LeafRefuted")
-          .withArgs(taskId, 1n, 0n, verdict, forgery.element);
+          .withArgs(taskId, 1n, 0n, 0n, verdict, forgery.element);
         await expect(checking)
-          .to.emit(market, "RoundFinalized")
-          .withArgs(taskId, 1n, OUTCOMES.indexOf(outcome), 0n, 0n, 0n);
-        const round = await currentRound(forged);
-        expect(named(STAGES, round.stage)).to.equal("Final");
-        expect(named(OUTCOMES, round.outcome)).to.equal(outcome);
-        expect(named(PHASES, await market.phase(taskId))).to.equal(isPoisoned ? "Closed" : "Idle");
-        const { head } = await market.task(taskId);
-        expect(head.fullRoot).to.equal(forged.transition.head.fullRoot);
+          .to.emit(market, "ProposalRefuted")
+          .withArgs(taskId, 1n, 0n, fraud, ethers.ZeroAddress);
+        await expect(checking).to.emit(market, "ProposalEnded").withArgs(taskId, 1n, 0n, fraud);
+        const { status, outcome, bond } = await currentProposal(forged);
+        expect([named(STATUSES, status), named(OUTCOMES, outcome), bond]).to.deep.equal([
+          "Final",
+          "Fraud",
+          0n,
+        ]);
+        // Nothing is left to decide.
+        expect(named(PHASES, await market.phase(taskId))).to.equal("Ended");
+        await expect(finalize(forged)).to.emit(market, "RoundFinalized").withArgs(taskId, 1n, NO_WINNER);
+        expect((await market.task(taskId)).head.fullRoot).to.equal(forged.transition.head.fullRoot);
       });
     }
 
@@ -373,238 +465,30 @@ describe("TrainingMarket, steps of a round", () => {
       expect(indices).to.include.members([0, 1, 2]);
       await expect(checkLeaves(forged))
         .to.emit(forged.market, "LeafRefuted")
-        .withArgs(forged.taskId, 1n, 2n, LEAF_VERDICTS.indexOf("WrongQuantization"), 0n);
-    });
-  });
-
-  describe("commitAttestation", () => {
-    it("records a commitment and the stake that it counts for", async () => {
-      const { market, taskId, verifiers } = task;
-      await startRound(task, "Committing");
-      for (const [i, verifier] of verifiers.entries()) {
-        const sealed = await attestationCommitment(task, verifier, POSITIVE);
-        await expect(commitAttestation(task, verifier, POSITIVE))
-          .to.emit(market, "AttestationCommitted")
-          .withArgs(taskId, 1n, verifier.address, sealed, STAKES[i]);
-        const attestation = await market.attestation(taskId, 1n, verifier);
-        expect(attestation).to.deep.equal([sealed, 0n, 0n, 0n, 0n]);
-      }
-      const attesters = verifiers.map((verifier, i) => [verifier.address, STAKES[i]]);
-      expect(await market.attesters(taskId, 1n)).to.deep.equal(attesters);
-      const round = await currentRound(task);
-      expect([round.attesters, round.committedStake]).to.deep.equal([3n, STAKES[0] + STAKES[1] + STAKES[2]]);
+        .withArgs(forged.taskId, 1n, 0n, 2n, LEAF_VERDICTS.indexOf("WrongQuantization"), 0n);
     });
 
-    it("refuses the zero commitment", async () => {
-      const { market, taskId, verifiers } = task;
-      await startRound(task, "Committing");
-      const commit = () => market.connect(verifiers[0]).commitAttestation(taskId, ZeroHash, MINED);
-      await expectRefused(task, commit, "ZeroCommitment", []);
-    });
-
-    it("refuses a second commitment by one verifier", async () => {
-      const { market, taskId, verifiers } = task;
-      await startRound(task, "Committing");
-      await commitAttestation(task, verifiers[0], POSITIVE);
-      const again = () => market.connect(verifiers[0]).commitAttestation(taskId, id("again"), MINED);
-      await expectRefused(task, again, "AlreadyAttested", [verifiers[0].address, 1n]);
-    });
-
-    it("refuses the miner of the proposal, enrolled or not", async () => {
-      const { market, miner, taskId } = task;
-      await market.connect(miner).enrol(taskId, PARAMS.verifierStake);
-      await startRound(task, "Committing");
-      const commit = () => market.connect(miner).commitAttestation(taskId, id("sealed"), MINED);
-      await expectRefused(task, commit, "OwnProposal", [miner.address]);
-    });
-
-    it("refuses one who is not enrolled", async () => {
-      const { market, rival, taskId } = task;
-      await startRound(task, "Committing");
-      const commit = () => market.connect(rival).commitAttestation(taskId, id("sealed"), MINED);
-      await expectRefused(task, commit, "StakeTooSmall", [0n, PARAMS.verifierStake]);
-    });
-
-    it("counts stake enrolled in the last second of the proposal window, none from the next on", async () => {
-      const { market, rival, stranger, taskId, verifiers } = task;
-      await task.token.connect(stranger).faucet(PARAMS.verifierStake);
-      await task.token.connect(stranger).approve(task.vault, PARAMS.verifierStake);
-      await task.vault.connect(stranger).deposit(PARAMS.verifierStake);
-      await propose(task);
-      const { proposalEndsAt } = await ends(task);
-      await at(proposalEndsAt - 1n);
-      await market.connect(rival).enrol(taskId, PARAMS.verifierStake);
-      await at(proposalEndsAt);
-      await market.connect(stranger).enrol(taskId, PARAMS.verifierStake);
-      await tick();
-      await market.connect(verifiers[0]).enrol(taskId, 100n);
-
-      await tick();
-      await market.openProposal(...openingArguments(task));
-      await requestSeed(task);
-      await recordSeed(task);
-      await checkLeaves(task);
-      await expect(commitAttestation(task, rival, POSITIVE))
-        .to.emit(market, "AttestationCommitted")
-        .withArgs(
-          taskId,
-          1n,
-          rival.address,
-          await attestationCommitment(task, rival, POSITIVE),
-          PARAMS.verifierStake,
-        );
-      await commitAttestation(task, verifiers[0], POSITIVE);
-      expect((await market.attesters(taskId, 1n))[1]!.stake).to.equal(STAKES[0]);
-      const late = () => market.connect(stranger).commitAttestation(taskId, id("sealed"), MINED);
-      await expectRefused(task, late, "StakeTooSmall", [0n, PARAMS.verifierStake]);
-    });
-
-    it("counts no stake that left before the proposal window closed", async () => {
-      const { market, taskId, verifiers } = task;
-      await propose(task);
-      await at((await ends(task)).proposalEndsAt - 1n);
-      await market.connect(verifiers[0]).disenrol(taskId);
-      await openProposal(task);
-      await requestSeed(task);
-      await recordSeed(task);
-      await checkLeaves(task);
-      const commit = () => market.connect(verifiers[0]).commitAttestation(taskId, id("sealed"), MINED);
-      await expectRefused(task, commit, "StakeTooSmall", [0n, PARAMS.verifierStake]);
-    });
-
-    it("refuses a verifier whose penalties left it less than the least stake, until it adds to it", async () => {
-      const { market, taskId, verifiers } = task;
-      const [verifier] = verifiers;
-      const silent: Vote = { ...NEGATIVE, silent: true };
-      await playRound(task, [silent, NEGATIVE, NEGATIVE]);
-      await finalize(task);
-
-      const left = STAKES[0] - PARAMS.missedRevealPenalty;
-      const snapshot = await networkHelpers.takeSnapshot();
-      await startRound(task, "Committing");
-      const commit = () => market.connect(verifier).commitAttestation(taskId, id("sealed"), MINED);
-      await expectRefused(task, commit, "StakeTooSmall", [left, PARAMS.verifierStake]);
-
-      await snapshot.restore();
-      const enrol = (amount: bigint) => market.connect(verifier).enrol(taskId, amount, MINED);
-      await expectRefused(task, () => enrol(PARAMS.missedRevealPenalty - 1n), "StakeTooSmall", [
-        PARAMS.verifierStake - 1n,
-        PARAMS.verifierStake,
-      ]);
-      await enrol(PARAMS.missedRevealPenalty);
-      expect((await market.task(taskId)).enrolled).to.equal(3n);
-      await startRound(task, "Committing");
-      await commitAttestation(task, verifier, NEGATIVE);
-      expect((await market.attesters(taskId, 2n))[0]).to.deep.equal([verifier.address, PARAMS.verifierStake]);
-    });
-  });
-
-  describe("revealAttestation", () => {
-    const valid: [name: string, vote: Vote][] = [
-      ["positive, with its losses", POSITIVE],
-      ["positive, with losses of 0", positive(0n, 0n)],
-      ["positive, with the largest losses", positive(2n ** 64n - 1n, 2n ** 64n - 1n)],
-      ["negative, with a reason", NEGATIVE],
-      ["negative, with the last reason", { ...NEGATIVE, reason: 255 }],
-      ["unavailable", UNAVAILABLE],
-    ];
-    for (const [name, vote] of valid) {
-      it(`shows a verdict that is ${name}`, async () => {
-        const { market, taskId, verifiers } = task;
-        await startRound(task, "Revealing", [vote]);
-        const sealed = await attestationCommitment(task, verifiers[0], vote);
-        const [verdict, reason, lossBefore, lossAfter] = revealArguments(vote);
-        await expect(revealAttestation(task, verifiers[0], vote))
-          .to.emit(market, "AttestationRevealed")
-          .withArgs(taskId, 1n, verifiers[0].address, verdict, reason, lossBefore, lossAfter);
-        const stored = await market.attestation(taskId, 1n, verifiers[0]);
-        expect(stored).to.deep.equal([sealed, verdict, BigInt(reason), lossBefore, lossAfter]);
-      });
-    }
-
-    const contradictory: [name: string, vote: Vote][] = [
-      ["none", { ...UNAVAILABLE, verdict: "None" }],
-      ["positive with a reason", { ...POSITIVE, reason: 1 }],
-      ["negative without a reason", { ...NEGATIVE, reason: 0 }],
-      ["negative with a loss before", { ...NEGATIVE, lossBefore: 1n }],
-      ["negative with a loss after", { ...NEGATIVE, lossAfter: 1n }],
-      ["unavailable with a reason", { ...UNAVAILABLE, reason: 1 }],
-      ["unavailable with a loss before", { ...UNAVAILABLE, lossBefore: 1n }],
-      ["unavailable with a loss after", { ...UNAVAILABLE, lossAfter: 1n }],
-    ];
-    for (const [name, vote] of contradictory) {
-      it(`refuses a verdict that is ${name}`, async () => {
-        const { market, taskId, verifiers } = task;
-        await startRound(task, "Revealing", [vote]);
-        const [verdict, reason] = revealArguments(vote);
-        const reveal = () =>
-          market.connect(verifiers[0]).revealAttestation(taskId, ...revealArguments(vote), MINED);
-        await expectRefused(task, reveal, "InvalidVerdict", [verdict, reason]);
-      });
-    }
-
-    it("refuses a verdict that does not exist", async () => {
-      const { market, taskId, verifiers } = task;
-      await startRound(task, "Revealing", [POSITIVE]);
-      const [, ...rest] = revealArguments(POSITIVE);
-      await expect(
-        market.connect(verifiers[0]).revealAttestation(taskId, 4n, ...rest, MINED),
-      ).to.be.revertedWithoutReason(ethers);
-    });
-
-    it("refuses what does not match the commitment in any of its values", async () => {
-      const { market, taskId, verifiers } = task;
-      const [verifier] = verifiers;
-      await startRound(task, "Revealing", [POSITIVE]);
-      const { commitment } = await market.attestation(taskId, 1n, verifier);
-      const others: Vote[] = [
-        UNAVAILABLE,
-        { ...POSITIVE, reason: 1 },
-        { ...POSITIVE, lossBefore: POSITIVE.lossBefore + 1n },
-        { ...POSITIVE, lossAfter: POSITIVE.lossAfter - 1n },
-      ];
-      for (const vote of others) {
-        await expectRefused(
-          task,
-          () => market.connect(verifier).revealAttestation(taskId, ...revealArguments(vote), MINED),
-          "CommitmentMismatch",
-          [await attestationCommitment(task, verifier, vote), commitment],
-        );
-      }
-      const [verdict, reason, before, after] = revealArguments(POSITIVE);
-      await expect(
-        market
-          .connect(verifier)
-          .revealAttestation(taskId, verdict, reason, before, after, id("salt 2"), MINED),
-      ).to.be.revertedWithCustomError(market, "CommitmentMismatch");
-      expect((await market.attestation(taskId, 1n, verifier)).verdict).to.equal(0n);
-    });
-
-    it("refuses the copy of another verifier's commitment", async () => {
-      const { market, taskId, verifiers } = task;
-      const [honest, copier] = verifiers;
-      await startRound(task, "Committing");
-      const copied = await attestationCommitment(task, honest, POSITIVE);
-      await commitAttestation(task, honest, POSITIVE);
-      await market.connect(copier).commitAttestation(taskId, copied);
-      await passTo((await ends(task)).commitEndsAt);
-      await revealAttestation(task, honest, POSITIVE);
-      await expectRefused(
-        task,
-        () => market.connect(copier).revealAttestation(taskId, ...revealArguments(POSITIVE), MINED),
-        "CommitmentMismatch",
-        [await attestationCommitment(task, copier, POSITIVE), copied],
-      );
-    });
-
-    it("refuses one who committed nothing, and a second reveal", async () => {
-      const { market, taskId, verifiers } = task;
-      await startRound(task, "Revealing", [POSITIVE]);
-      const reveal = (i: 0 | 1) => () =>
-        market.connect(verifiers[i]).revealAttestation(taskId, ...revealArguments(POSITIVE), MINED);
-      await expectRefused(task, reveal(1), "NothingCommitted", [verifiers[1].address, 1n]);
-      await revealAttestation(task, verifiers[0], POSITIVE);
-      await expectRefused(task, reveal(0), "AlreadyAttested", [verifiers[0].address, 1n]);
+    it("of which the head is to blame ends the round and the task", async () => {
+      const poison = FORGERIES.find(({ verdict }) => verdict === "NonFiniteOld")!;
+      const poisoned = await registerTask(task, {}, forgedTransition(poison));
+      const { market, taskId } = poisoned;
+      const other = { ...poisoned, transition: poisoned.transition, miner: poisoned.rival };
+      await propose(other);
+      await propose(poisoned);
+      await openProposal(poisoned, 1n);
+      await requestSeed(poisoned);
+      await recordSeed(poisoned);
+      const checking = checkLeaves(poisoned, 1n);
+      const verdict = LEAF_VERDICTS.indexOf("NonFiniteOld");
+      await expect(checking)
+        .to.emit(market, "LeafRefuted")
+        .withArgs(taskId, 1n, 1n, 0n, verdict, poison.element);
+      await expect(checking).to.emit(market, "HeadPoisoned").withArgs(taskId, ethers.ZeroAddress);
+      await expect(checking).to.emit(market, "RoundFinalized").withArgs(taskId, 1n, NO_WINNER);
+      await expect(checking).not.to.emit(market, "ProposalRefuted");
+      expect(named(PHASES, await market.phase(taskId))).to.equal("Closed");
+      expect(named(STAGES, (await currentRound(poisoned)).stage)).to.equal("Final");
+      for (const index of [0n, 1n]) expect(await outcomeOf(poisoned, index)).to.equal("PoisonedHead");
     });
   });
 
@@ -620,31 +504,32 @@ describe("TrainingMarket, steps of a round", () => {
     });
 
     it("of a confirmed round moves the head", async () => {
-      const { market, miner, taskId } = task;
+      const { market, taskId } = task;
       await playRound(task);
-      const stake = STAKES[0] + STAKES[1] + STAKES[2];
       const finalizing = finalize(task);
       await expect(finalizing)
-        .to.emit(market, "RoundFinalized")
-        .withArgs(taskId, 1n, OUTCOMES.indexOf("Confirmed"), 10_000n, stake, 0n);
+        .to.emit(market, "ProposalEnded")
+        .withArgs(taskId, 1n, 0n, OUTCOMES.indexOf("Confirmed"));
       await expect(finalizing)
         .to.emit(market, "HeadMoved")
-        .withArgs(taskId, 1n, SMALL.fullRoot, SMALL.quantRoot, SMALL.updateRoot);
-      const { head, headMiner, headBond } = await market.task(taskId);
+        .withArgs(taskId, 1n, 0n, SMALL.fullRoot, SMALL.quantRoot, SMALL.updateRoot);
+      await expect(finalizing).to.emit(market, "RoundFinalized").withArgs(taskId, 1n, 0n);
+      const { head, headRound, headProposal } = await market.task(taskId);
       expect(head).to.deep.equal([SMALL.fullRoot, SMALL.quantRoot, 700n]);
-      expect([headMiner, headBond]).to.deep.equal([miner.address, PARAMS.minerBond]);
+      expect([headRound, headProposal]).to.deep.equal([1n, 0n]);
+      expect((await currentRound(task)).winner).to.equal(0n);
     });
 
     it("leaves the head where it is in every other case", async () => {
       const { market, taskId } = task;
       const genesis = SMALL.head.fullRoot;
       const worse = positive(4_000_000n, 5_000_000n);
-      for (const votes of [[], [NEGATIVE, NEGATIVE, NEGATIVE], [worse, worse, worse], [UNAVAILABLE]]) {
-        await playRound(task, votes);
+      for (const ballots of [[], [NEGATIVE, NEGATIVE, NEGATIVE], [worse, worse, worse], [UNAVAILABLE]]) {
+        await playRound(task, ballots);
         await expect(finalize(task)).not.to.emit(market, "HeadMoved");
-        const { head, headMiner, headBond } = await market.task(taskId);
-        expect(head.fullRoot).to.equal(genesis);
-        expect([headMiner, headBond]).to.deep.equal([ZeroAddress, 0n]);
+        const { head, headRound } = await market.task(taskId);
+        expect([head.fullRoot, headRound]).to.deep.equal([genesis, 0n]);
+        expect((await currentRound(task)).winner).to.equal(NO_WINNER);
       }
     });
   });
@@ -653,15 +538,88 @@ describe("TrainingMarket, steps of a round", () => {
     const { market, leafChecker, taskId } = task;
     await playRound(task);
     await finalize(task);
-    // The same update again: its old leaves are not in the new head's tree.
-    await startRound(task, "LeafChecking");
-    const { openings, indices } = await drawnOpenings(task);
+    // An update of the old head: its old leaves are not in the new head's tree.
+    const late = { ...task, transition: stepFrom(SMALL_VECTORS.parameters, 1) };
+    await startRound(late, "LeafChecking");
+    const { openings, indices } = await drawnOpenings(late);
     await expectRefused(
       task,
-      () => market.checkLeaves(taskId, openings, MINED),
+      () => market.checkLeaves(taskId, 0n, openings, MINED),
       "NotInTree",
       [SMALL.fullRoot, indices[0]],
       leafChecker,
     );
+  });
+
+  describe("what only the disputes may call", () => {
+    const calls: [name: string, call: (task: Task) => Promise<unknown>][] = [
+      ["convict", ({ market, miner, taskId }) => market.convict(taskId, 1n, 0n, 9n, miner, MINED)],
+      ["poison", ({ market, miner, taskId }) => market.poison(taskId, miner, MINED)],
+      ["extendDisputes", ({ market, taskId }) => market.extendDisputes(taskId, 2n ** 47n, MINED)],
+    ];
+    for (const [name, call] of calls) {
+      it(`refuses ${name} to everybody else`, async () => {
+        await startRound(task, "Committing");
+        await expectRefused(task, () => call(task), "NotDisputes", [task.deployer.address]);
+      });
+    }
+  });
+
+  describe("releaseBond", () => {
+    it("is refused for the head's bond, and for one that is gone", async () => {
+      const { market, taskId } = task;
+      await playRound(task);
+      const release = (number: bigint) => () => market.releaseBond(taskId, number, 0n, MINED);
+      await expectRefused(task, release(1n), "WrongStatus", [
+        STATUSES.indexOf("Checked"),
+        STATUSES.indexOf("Final"),
+      ]);
+      await finalize(task);
+      await expectRefused(task, release(1n), "NothingAtStake", [taskId, 1n, 0n]);
+
+      const next = { ...task, transition: stepFrom(SMALL_VECTORS.newParameters, 1) };
+      await playRound(next);
+      await finalize(next);
+      // It went back when the head moved on.
+      await expectRefused(task, release(1n), "NothingAtStake", [taskId, 1n, 0n]);
+    });
+
+    it("returns the bond of a past head once no demand is open on it, whoever asks", async () => {
+      const slow = await registerTask(task, { answerSeconds: 40_000n });
+      await enrolVerifiers(slow);
+      const { market, vault, disputes, miner, rival, stranger, taskId } = slow;
+      await playRound(slow);
+      await finalize(slow);
+      await disputes.connect(rival).demand(taskId, 1n, 0n, 0n);
+      const next = { ...slow, miner: rival, transition: stepFrom(SMALL_VECTORS.newParameters, 1) };
+      await playRound(next);
+      await finalize(next);
+      expect((await market.task(taskId)).headRound).to.equal(2n);
+      const release = () => market.connect(stranger).releaseBond(taskId, 1n, 0n, MINED);
+      await expectRefused(slow, release, "DemandsOpen", [taskId, 1n, 0n]);
+
+      await disputes.answer(taskId, 1n, 0n, rival, SMALL.opening(0));
+      await expect(release())
+        .to.emit(vault, "Unlocked")
+        .withArgs(await market.getAddress(), miner.address, PARAMS.minerBond);
+      expect((await vault.accounts(miner)).free).to.equal(DEPOSIT);
+      await expectRefused(slow, release, "NothingAtStake", [taskId, 1n, 0n]);
+    });
+
+    it("returns the last head's bond after the task's closing, if a demand kept it then", async () => {
+      const slow = await registerTask(task, { answerSeconds: 40_000n });
+      await enrolVerifiers(slow);
+      const { market, vault, disputes, owner, miner, rival, taskId } = slow;
+      await playRound(slow);
+      await finalize(slow);
+      await market.connect(owner).requestClose(taskId);
+      await passTo((await market.task(taskId)).closableAt);
+      await disputes.connect(rival).demand(taskId, 1n, 0n, 0n);
+      await market.closeTask(taskId);
+      expect((await vault.accounts(miner)).locked).to.equal(PARAMS.minerBond);
+      await disputes.answer(taskId, 1n, 0n, rival, SMALL.opening(0));
+      await market.releaseBond(taskId, 1n, 0n);
+      expect((await vault.accounts(miner)).free).to.equal(DEPOSIT);
+    });
   });
 });
