@@ -1,15 +1,16 @@
 import { expect } from "chai";
-import { parseEther } from "ethers";
 import { named, OUTCOMES, type Outcome, PHASES } from "../../clients/chain/phase.ts";
 import { FORGERIES, forgedTransition } from "./support/forgery.ts";
 import { expectChanges, expectSolvent, type Ledger, readLedger } from "./support/money.ts";
 import { expectRefused } from "./support/refusal.ts";
 import {
   at,
+  attest,
+  type Ballot,
   CONFIRMING,
   checkLeaves,
-  commitAttestation,
   createTask,
+  currentProposal,
   currentRound,
   DEPOSIT,
   drawnOpenings,
@@ -23,6 +24,7 @@ import {
   now,
   openingArguments,
   openProposal,
+  outcomeOf,
   PARAMS,
   passTo,
   playRound,
@@ -31,14 +33,13 @@ import {
   recordSeed,
   registerTask,
   requestSeed,
-  revealAttestation,
   SMALL_VECTORS,
   STAKES,
   startRound,
+  stepFrom,
   type Task,
   tick,
   UNAVAILABLE,
-  type Vote,
 } from "./support/scenario.ts";
 import { commitTransition, followVectors, makeVectors } from "./support/transition.ts";
 
@@ -60,17 +61,8 @@ const WORSE = positive(BEFORE, BEFORE + 10_000n);
 const SAME = positive(BEFORE, BEFORE);
 const REJECTED = (BOND * REJECTION_BPS) / 10_000n;
 
-/** What a slash pays; the rest burns. */
-function paid(amount: bigint): bigint {
-  return amount / 2n;
-}
-
-function burned(...amounts: bigint[]): bigint {
-  return amounts.reduce((sum, amount) => sum + amount - paid(amount), 0n);
-}
-
-function silent(vote: Vote): Vote {
-  return { ...vote, silent: true };
+function silent(ballot: Ballot): Ballot {
+  return { ...ballot, silent: true };
 }
 
 /** Shares of a pot by stake, rounded down, and what is left of it. */
@@ -80,12 +72,8 @@ function split(pot: bigint, stakes: readonly bigint[]): { shares: bigint[]; rest
   return { shares, rest: pot - shares.reduce((sum, share) => sum + share, 0n) };
 }
 
-async function outcomeOf(task: Task): Promise<Outcome> {
-  return named(OUTCOMES, (await currentRound(task)).outcome);
-}
-
-async function improvementOf(task: Task): Promise<bigint> {
-  const events = await task.market.queryFilter(task.market.filters.RoundFinalized(task.taskId));
+async function improvementOf({ committee, taskId }: Task): Promise<bigint> {
+  const events = await committee.queryFilter(committee.filters.ProposalTallied(taskId));
   return events.at(-1)!.args.improvementMicroNats;
 }
 
@@ -102,44 +90,38 @@ describe("TrainingMarket, outcomes to the wei", () => {
     await expectSolvent(task);
   });
 
-  /** Plays a round with these votes and expects its outcome and what it did to everyone's money. */
+  /** Plays a round with these ballots and expects its outcome and what it did to everyone's money. */
   async function expectRound(
-    votes: (Vote | undefined)[],
+    ballots: (Ballot | undefined)[],
     outcome: Outcome,
     changes: Partial<Ledger>,
   ): Promise<void> {
-    await playRound(task, votes);
+    await playRound(task, ballots);
     await expectSolvent(task);
     await finalize(task);
     expect(await outcomeOf(task)).to.equal(outcome);
     await expectChanges(task, before, changes);
   }
 
-  /** Plays rounds of one drawn leaf each until the seed draws this one, and checks it. */
-  async function playUntilDrawn(drawing: Task, leaf: number): Promise<void> {
+  /** Plays a round of one drawn leaf, which is this one, and checks it. */
+  async function playDrawing(drawing: Task, leaf: number): Promise<void> {
     for (;;) {
+      const snapshot = await networkHelpers.takeSnapshot();
       await startRound(drawing, "LeafChecking");
       const { indices } = await drawnOpenings(drawing);
       if (indices[0] === leaf) break;
-      await passTo((await ends(drawing)).leafCheckEndsAt);
-      await finalize(drawing);
+      await snapshot.restore();
+      await networkHelpers.mine();
     }
     await checkLeaves(drawing);
   }
 
-  /** From the leaf check to the round's end. */
-  async function attest(attesting: Task, votes: Vote[]): Promise<void> {
-    const { verifiers } = attesting;
-    for (const [i, vote] of votes.entries()) await commitAttestation(attesting, verifiers[i]!, vote);
-    await passTo((await ends(attesting)).commitEndsAt);
-    for (const [i, vote] of votes.entries()) {
-      if (!vote.silent) await revealAttestation(attesting, verifiers[i]!, vote);
-    }
-    await passTo((await ends(attesting)).disputeEndsAt);
+  async function lockedOf({ vault }: Task, party = task.miner): Promise<bigint> {
+    return (await vault.accounts(party)).locked;
   }
 
   describe("Confirmed", () => {
-    it("pays the miner, and the verifiers by stake", async () => {
+    it("pays the miner, and the verifiers by weight", async () => {
       const { shares, rest } = split(DUTY + FEE, STAKES);
       expect(rest > 0n).to.equal(true);
       await expectRound(CONFIRMING, "Confirmed", {
@@ -152,29 +134,36 @@ describe("TrainingMarket, outcomes to the wei", () => {
       expect(await improvementOf(task)).to.equal(10_000n);
     });
 
-    it("costs the silent and those against it their penalties, of which the others get half", async () => {
-      const pot = DUTY + FEE + paid(MISSED) + paid(DEVIATED);
+    it("costs the silent and those against it their penalties, of which nobody gets anything", async () => {
       await expectRound([NEGATIVE, silent(BETTER), BETTER], "Confirmed", {
         miner: REWARD - FEE,
         first: -DEVIATED,
         second: -MISSED,
-        third: pot,
+        third: DUTY + FEE,
         escrow: -REWARD - DUTY,
-        burned: burned(MISSED, DEVIATED),
+        burned: MISSED + DEVIATED,
       });
     });
 
     it("costs one whose losses are out of tolerance, on either side", async () => {
-      const off = { ...BETTER, lossBefore: BEFORE + TOLERANCE + 1n, lossAfter: BEFORE - 10_000n };
-      const { shares, rest } = split(DUTY + FEE + paid(DEVIATED), [STAKES[1], STAKES[2]]);
-      await expectRound([off, BETTER, BETTER], "Confirmed", {
-        miner: REWARD - FEE,
-        first: -DEVIATED,
-        second: shares[0]!,
-        third: shares[1]!,
-        escrow: -REWARD - DUTY + rest,
-        burned: burned(DEVIATED),
-      });
+      const { shares, rest } = split(DUTY + FEE, [STAKES[1], STAKES[2]]);
+      for (const off of [
+        positive(BEFORE + TOLERANCE + 1n, BEFORE - 10_000n),
+        positive(BEFORE - TOLERANCE - 1n, BEFORE - 10_000n),
+        positive(BEFORE, BEFORE - 10_000n + TOLERANCE + 1n),
+        positive(BEFORE, BEFORE - 10_000n - TOLERANCE - 1n),
+      ]) {
+        const snapshot = await networkHelpers.takeSnapshot();
+        await expectRound([off, BETTER, BETTER], "Confirmed", {
+          miner: REWARD - FEE,
+          first: -DEVIATED,
+          second: shares[0]!,
+          third: shares[1]!,
+          escrow: -REWARD - DUTY + rest,
+          burned: DEVIATED,
+        });
+        await snapshot.restore();
+      }
     });
 
     it("leaves one that abstained as it was", async () => {
@@ -187,7 +176,7 @@ describe("TrainingMarket, outcomes to the wei", () => {
       });
     });
 
-    it("leaves one that did not commit as it was", async () => {
+    it("leaves one that did not commit as it was, unless somebody reports it", async () => {
       const { shares, rest } = split(DUTY + FEE, [STAKES[0], STAKES[2]]);
       await expectRound([BETTER, undefined, BETTER], "Confirmed", {
         miner: REWARD - FEE,
@@ -209,8 +198,7 @@ describe("TrainingMarket, outcomes to the wei", () => {
       await finalize(task);
       expect(await bondOf(miner)).to.equal(BOND);
 
-      const step = new Float32Array(700).fill(-1e-3);
-      const next = commitTransition(followVectors(SMALL_VECTORS.newParameters, step));
+      const next = stepFrom(SMALL_VECTORS.newParameters, -1);
       const second = { ...task, miner: rival, transition: next };
       await playRound(second, [SAME, SAME, SAME]);
       await finalize(second);
@@ -221,46 +209,71 @@ describe("TrainingMarket, outcomes to the wei", () => {
       await finalize(second);
       expect(await outcomeOf(task)).to.equal("Confirmed");
       expect([await bondOf(miner), await bondOf(rival)]).to.deep.equal([0n, BOND]);
-      const { head, headMiner } = await task.market.task(task.taskId);
-      expect([head.fullRoot, headMiner]).to.deep.equal([next.fullRoot, rival.address]);
+      const { head, headRound } = await task.market.task(task.taskId);
+      expect([head.fullRoot, headRound]).to.deep.equal([next.fullRoot, 3n]);
     });
 
     it("of the same miner again keeps one bond locked", async () => {
       await playRound(task);
       await finalize(task);
-      const next = commitTransition(
-        followVectors(SMALL_VECTORS.newParameters, new Float32Array(700).fill(1e-3)),
-      );
-      await playRound({ ...task, transition: next });
+      await playRound({ ...task, transition: stepFrom(SMALL_VECTORS.newParameters, 1) });
       await finalize(task);
-      expect((await task.vault.accounts(task.miner)).locked).to.equal(BOND);
+      expect(await lockedOf(task)).to.equal(BOND);
     });
   });
 
   describe("Rejected by votes", () => {
-    it("costs the miner a share of its bond, which goes to those who voted so", async () => {
-      const pot = DUTY + FEE + paid(REJECTED) + paid(DEVIATED);
-      const { shares, rest } = split(pot, [STAKES[0], STAKES[1]]);
-      await expectRound([NEGATIVE, { ...NEGATIVE, reason: 1 }, BETTER], "Rejected", {
+    it("costs the miner a share of its bond, which burns, and pays the fee to those who voted so", async () => {
+      const { shares, rest } = split(FEE, [STAKES[0], STAKES[1]]);
+      const otherReason: Ballot = {
+        lossBefore: 0n,
+        votes: [{ verdict: "Negative", reason: 1, lossAfter: 0n }],
+      };
+      await expectRound([NEGATIVE, otherReason, BETTER], "Rejected", {
         miner: -FEE - REJECTED,
         first: shares[0]!,
         second: shares[1]!,
         third: -DEVIATED,
-        escrow: -DUTY + rest,
-        burned: burned(REJECTED, DEVIATED),
+        escrow: rest,
+        burned: REJECTED + DEVIATED,
       });
-      expect((await task.vault.accounts(task.miner)).locked).to.equal(0n);
+      expect(await lockedOf(task)).to.equal(0n);
     });
 
     it("costs the silent too, and leaves one that abstained as it was", async () => {
-      const pot = DUTY + FEE + paid(REJECTED) + paid(MISSED);
-      await expectRound([silent(BETTER), UNAVAILABLE, NEGATIVE], "Rejected", {
+      const strict = await registerTask(task, { quorumBps: 4_000n });
+      await enrolVerifiers(strict);
+      before = await readLedger(strict);
+      await playRound(strict, [silent(BETTER), UNAVAILABLE, NEGATIVE]);
+      await finalize(strict);
+      expect(await outcomeOf(strict)).to.equal("Rejected");
+      await expectChanges(strict, before, {
         miner: -FEE - REJECTED,
         first: -MISSED,
-        third: pot,
-        escrow: -DUTY,
-        burned: burned(REJECTED, MISSED),
+        third: FEE,
+        burned: REJECTED + MISSED,
       });
+    });
+
+    it("counts who found it unavailable and demanded a leaf on chain", async () => {
+      const { disputes, market, verifiers, taskId, params, transition } = task;
+      await startRound(task, "Committing");
+      await tick();
+      await disputes.connect(verifiers[2]).demand(taskId, 1n, 0n, 0n);
+      await tick();
+      await disputes.answer(taskId, 1n, 0n, verifiers[2], transition.opening(0));
+      await attest(task, [BETTER, BETTER, UNAVAILABLE]);
+      await finalize(task);
+      expect(await outcomeOf(task)).to.equal("Rejected");
+      const { demandDeposit, answerRefund } = params;
+      await expectChanges(task, before, {
+        miner: -FEE - REJECTED + answerRefund,
+        first: -DEVIATED,
+        second: -DEVIATED,
+        third: FEE - demandDeposit,
+        burned: REJECTED + 2n * DEVIATED + demandDeposit - answerRefund,
+      });
+      expect(named(PHASES, await market.phase(taskId))).to.equal("Idle");
     });
 
     it("costs nothing where the task has set no share", async () => {
@@ -274,27 +287,27 @@ describe("TrainingMarket, outcomes to the wei", () => {
   });
 
   describe("Rejected by a worse loss", () => {
-    it("costs the miner the same share, and pays those who measured it", async () => {
-      const { shares, rest } = split(DUTY + FEE + paid(REJECTED), [STAKES[1], STAKES[2]]);
+    it("costs the miner the same share, and pays the fee to those who measured it", async () => {
+      const { shares, rest } = split(FEE, [STAKES[1], STAKES[2]]);
       await expectRound([NEGATIVE, WORSE, WORSE], "Rejected", {
         miner: -FEE - REJECTED,
         second: shares[0]!,
         third: shares[1]!,
-        escrow: -DUTY + rest,
-        burned: burned(REJECTED),
+        escrow: rest,
+        burned: REJECTED,
       });
       expect(await improvementOf(task)).to.equal(-10_000n);
     });
 
     it("costs one whose losses are out of tolerance", async () => {
-      const { shares, rest } = split(DUTY + FEE + paid(REJECTED) + paid(DEVIATED), [STAKES[1], STAKES[2]]);
+      const { shares, rest } = split(FEE, [STAKES[1], STAKES[2]]);
       await expectRound([BETTER, WORSE, WORSE], "Rejected", {
         miner: -FEE - REJECTED,
         first: -DEVIATED,
         second: shares[0]!,
         third: shares[1]!,
-        escrow: -DUTY + rest,
-        burned: burned(REJECTED, DEVIATED),
+        escrow: rest,
+        burned: REJECTED + DEVIATED,
       });
     });
   });
@@ -316,8 +329,8 @@ describe("TrainingMarket, outcomes to the wei", () => {
       await expectRound([silent(SAME), off, SAME], "Void", {
         miner: -FEE,
         first: -MISSED,
-        third: FEE + paid(MISSED),
-        burned: burned(MISSED),
+        third: FEE,
+        burned: MISSED,
       });
     });
 
@@ -335,20 +348,20 @@ describe("TrainingMarket, outcomes to the wei", () => {
       await expectRound([UNAVAILABLE, UNAVAILABLE, UNAVAILABLE], "Void", { miner: -FEE, escrow: FEE });
     });
 
-    it("gives the task half of what the silent lose where nobody revealed", async () => {
+    it("gives the task the fee where nobody revealed, and burns what the silent lose", async () => {
       await expectRound([silent(BETTER), silent(BETTER), silent(BETTER)], "Void", {
         miner: -FEE,
         first: -MISSED,
         second: -MISSED,
         third: -MISSED,
-        escrow: FEE + 3n * paid(MISSED),
-        burned: burned(MISSED, MISSED, MISSED),
+        escrow: FEE,
+        burned: 3n * MISSED,
       });
     });
 
     it("gives the miner its bond back", async () => {
       await playRound(task, []);
-      expect((await task.vault.accounts(task.miner)).locked).to.equal(BOND);
+      expect(await lockedOf(task)).to.equal(BOND);
       await finalize(task);
       expect((await task.vault.accounts(task.miner)).free).to.equal(DEPOSIT);
     });
@@ -364,8 +377,8 @@ describe("TrainingMarket, outcomes to the wei", () => {
     ];
     for (const [improvement, outcome] of bounds) {
       it(`${improvement} micro-nats: ${outcome}`, async () => {
-        const vote = positive(BEFORE, BEFORE - improvement);
-        await playRound(task, [vote, vote, vote]);
+        const ballot = positive(BEFORE, BEFORE - improvement);
+        await playRound(task, [ballot, ballot, ballot]);
         await finalize(task);
         expect(await outcomeOf(task)).to.equal(outcome);
         expect(await improvementOf(task)).to.equal(improvement);
@@ -373,71 +386,10 @@ describe("TrainingMarket, outcomes to the wei", () => {
     }
   });
 
-  describe("bounds of the quorum and of the vote", () => {
-    /** A task in which the first two verifiers have these stakes. */
-    async function withStakes(first: bigint, second: bigint, quorumBps: bigint): Promise<Task> {
-      const other = await registerTask(task, { quorumBps });
-      await other.market.connect(other.verifiers[0]).enrol(other.taskId, first);
-      await other.market.connect(other.verifiers[1]).enrol(other.taskId, second);
-      return other;
-    }
-
-    it("a quorum is reached with exactly its share of the enrolled stake", async () => {
-      const half = await withStakes(parseEther("300"), parseEther("300"), 5_000n);
-      await playRound(half, [BETTER]);
-      await finalize(half);
-      expect(await outcomeOf(half)).to.equal("Confirmed");
-    });
-
-    it("and missed with a wei less", async () => {
-      const less = await withStakes(parseEther("300"), parseEther("300") + 1n, 5_000n);
-      await playRound(less, [BETTER]);
-      await finalize(less);
-      expect(await outcomeOf(less)).to.equal("Void");
-    });
-
-    it("and counts neither stake that came nor stake that left since the proposal window", async () => {
-      const half = await withStakes(parseEther("300"), parseEther("300"), 5_000n);
-      await startRound(half, "Committing");
-      await half.market.connect(half.rival).enrol(half.taskId, parseEther("1000"));
-      await attest(half, [BETTER]);
-      await finalize(half);
-      expect(await outcomeOf(half)).to.equal("Confirmed");
-
-      const less = await withStakes(parseEther("300"), parseEther("300") + 1n, 5_000n);
-      await startRound(less, "Committing");
-      await less.market.connect(less.verifiers[1]).disenrol(less.taskId);
-      await attest(less, [BETTER]);
-      await finalize(less);
-      expect(await outcomeOf(less)).to.equal("Void");
-    });
-
-    it("counts commitments, revealed or not", async () => {
-      const all = await withStakes(parseEther("300"), parseEther("300"), 10_000n);
-      await playRound(all, [BETTER, silent(BETTER)]);
-      await finalize(all);
-      expect(await outcomeOf(all)).to.equal("Confirmed");
-    });
-
-    it("a third of the revealed stake does not reject", async () => {
-      const third = await withStakes(parseEther("300"), parseEther("600"), 5_000n);
-      await playRound(third, [NEGATIVE, BETTER]);
-      await finalize(third);
-      expect(await outcomeOf(third)).to.equal("Confirmed");
-    });
-
-    it("and a wei more does", async () => {
-      const more = await withStakes(parseEther("300") + 1n, parseEther("600"), 5_000n);
-      await playRound(more, [NEGATIVE, BETTER]);
-      await finalize(more);
-      expect(await outcomeOf(more)).to.equal("Rejected");
-    });
-  });
-
   describe("without attestations", () => {
-    const forfeited: Partial<Ledger> = { miner: -FEE - BOND, escrow: FEE + paid(BOND), burned: burned(BOND) };
+    const forfeited: Partial<Ledger> = { miner: -FEE - BOND, escrow: FEE, burned: BOND };
 
-    it("Unopened forfeits the bond", async () => {
+    it("Unopened burns the bond, and the fee stays with the task", async () => {
       await propose(task);
       await passTo((await ends(task)).openingEndsAt);
       await finalize(task);
@@ -445,7 +397,7 @@ describe("TrainingMarket, outcomes to the wei", () => {
       await expectChanges(task, before, forfeited);
     });
 
-    it("Unchecked forfeits the bond", async () => {
+    it("Unchecked burns the bond, and the fee stays with the task", async () => {
       await startRound(task, "LeafChecking");
       await passTo((await ends(task)).leafCheckEndsAt);
       await finalize(task);
@@ -466,17 +418,20 @@ describe("TrainingMarket, outcomes to the wei", () => {
       }
     });
 
-    it("Fraud forfeits the bond at once", async () => {
+    it("Fraud, shown by the drawn leaves, burns the bond at once, and nobody earns from it", async () => {
       const wrongSum = FORGERIES.find(({ verdict }) => verdict === "WrongSum")!;
       const forged = await registerTask(task, {}, forgedTransition(wrongSum));
       const start = await readLedger(forged);
       await startRound(forged, "LeafChecking");
       await checkLeaves(forged);
       expect(await outcomeOf(forged)).to.equal("Fraud");
+      await expectChanges(forged, start, { ...forfeited, escrow: -REWARD - DUTY });
+      await expectSolvent(forged);
+      await finalize(forged);
       await expectChanges(forged, start, forfeited);
     });
 
-    it("PoisonedHead gives all bonds back, and the owner the rest of the task", async () => {
+    it("PoisonedHead gives all bonds and fees back, and the owner the rest of the task", async () => {
       const poison = FORGERIES.find(({ verdict }) => verdict === "NonFiniteOld")!;
       const poisoned = await registerTask(task, {}, forgedTransition(poison));
       const start = await readLedger(poisoned);
@@ -488,28 +443,54 @@ describe("TrainingMarket, outcomes to the wei", () => {
       expect((await task.vault.accounts(task.miner)).free).to.equal(DEPOSIT);
     });
 
-    it("PoisonedHead gives the bond of the one who made that head back too", async () => {
+    it("PoisonedHead gives the owner the fee of a proposal that was out of the round before", async () => {
+      const poison = FORGERIES.find(({ verdict }) => verdict === "NonFiniteOld")!;
+      const poisoned = await registerTask(task, {}, forgedTransition(poison));
+      const start = await readLedger(poisoned);
+      const copy = { ...poisoned, miner: task.rival };
+      await startRound(poisoned, "LeafChecking", [], [poisoned, copy]);
+      expect(await outcomeOf(poisoned, 1n)).to.equal("Duplicate");
+      await checkLeaves(poisoned);
+      await expectChanges(poisoned, start, { rival: -FEE, owner: ESCROW + FEE, escrow: -ESCROW });
+    });
+
+    it("PoisonedHead burns the bond of the one who made that head, and nobody else's", async () => {
       // Leaf 1 becomes infinite in a round that draws leaf 0 only, and is found in a later one.
       const vectors = makeVectors(300, 5);
-      const { parameters, newParameters, newQuant } = vectors;
-      newParameters[256] = Number.POSITIVE_INFINITY;
+      const finite = vectors.newParameters.slice();
+      vectors.newParameters[256] = Number.POSITIVE_INFINITY;
+      const next = followVectors(finite, new Float32Array(300).fill(1e-3));
+      next.parameters[256] = Number.POSITIVE_INFINITY;
+      next.newParameters[256] = Number.POSITIVE_INFINITY;
+
       const genesis = await registerTask(task, { leafChecks: 1n }, commitTransition(vectors));
       await enrolVerifiers(genesis);
-      const update = new Uint8Array(newQuant.length);
-      const afterwards = commitTransition({ parameters: newParameters, update, newParameters, newQuant });
-      expect(parameters.every(Number.isFinite)).to.equal(true);
-
-      await playUntilDrawn(genesis, 0);
+      await playDrawing(genesis, 0);
       await attest(genesis, CONFIRMING);
       await finalize(genesis);
       expect(await outcomeOf(genesis)).to.equal("Confirmed");
-      const { vault, miner, rival } = task;
-      expect((await vault.accounts(miner)).locked).to.equal(BOND);
+      const { market, miner, rival } = task;
+      const { taskId } = genesis;
+      expect(await lockedOf(task)).to.equal(BOND);
 
-      const later = { ...genesis, miner: rival, transition: afterwards };
-      await playUntilDrawn(later, 1);
+      const start = await readLedger(genesis);
+      const later = { ...genesis, miner: rival, transition: commitTransition(next) };
+      await playDrawing(later, 1);
       expect(await outcomeOf(later)).to.equal("PoisonedHead");
-      for (const party of [miner, rival]) expect((await vault.accounts(party)).locked).to.equal(0n);
+      await expectChanges(genesis, start, {
+        miner: -BOND,
+        owner: start.escrow,
+        escrow: -start.escrow,
+        burned: BOND,
+      });
+      for (const party of [miner, rival]) expect(await lockedOf(task, party)).to.equal(0n);
+      const refuted = await market.queryFilter(market.filters.ProposalRefuted(taskId));
+      expect(refuted.map(({ args }) => [args.round, args.proposal, args.cause])).to.deep.equal([
+        [1n, 0n, BigInt(OUTCOMES.indexOf("Fraud"))],
+      ]);
+      // It won all the same.
+      const outcome = named(OUTCOMES, (await market.proposal(taskId, 1n, 0n)).outcome);
+      expect(outcome).to.equal("Confirmed");
     });
   });
 
@@ -523,84 +504,109 @@ describe("TrainingMarket, outcomes to the wei", () => {
       await task.market.requestSeed(task.taskId);
     }
 
-    it("costs the miner a hundredth of its bond each time, half of it to the task", async () => {
-      await propose(task);
-      await openProposal(task);
-      await passTo((await ends(task)).openingEndsAt);
+    it("costs each open proposal a hundredth of its bond each time, all of it burned", async () => {
+      const other = { ...task, miner: task.rival, transition: stepFrom(SMALL_VECTORS.parameters, 1) };
+      await startRound(task, "Seeding", [], [task, other]);
       await task.market.requestSeed(task.taskId);
-      await expectChanges(task, before, { miner: -FEE, escrow: -REWARD - DUTY });
+      await expectChanges(task, before, { miner: -FEE, rival: -FEE, escrow: -REWARD - DUTY });
       await rollOver();
       await expectChanges(task, before, {
         miner: -FEE - firstLoss,
-        escrow: -REWARD - DUTY + paid(firstLoss),
-        burned: burned(firstLoss),
+        rival: -FEE - firstLoss,
+        escrow: -REWARD - DUTY,
+        burned: 2n * firstLoss,
       });
-      expect((await currentRound(task)).bond).to.equal(BOND - firstLoss);
+      expect((await currentProposal(task)).bond).to.equal(BOND - firstLoss);
       await expectSolvent(task);
       await rollOver();
       await expectChanges(task, before, {
         miner: -FEE - firstLoss - secondLoss,
-        escrow: -REWARD - DUTY + paid(firstLoss) + paid(secondLoss),
-        burned: burned(firstLoss, secondLoss),
+        rival: -FEE - firstLoss - secondLoss,
+        escrow: -REWARD - DUTY,
+        burned: 2n * (firstLoss + secondLoss),
       });
 
       await recordSeed(task);
       await checkLeaves(task);
+      await checkLeaves(other, 1n);
       await passTo((await ends(task)).disputeEndsAt);
       await finalize(task);
-      const account = await task.vault.accounts(task.miner);
-      expect([account.free, account.locked]).to.deep.equal([DEPOSIT - firstLoss - secondLoss, 0n]);
+      for (const party of [task.miner, task.rival]) {
+        const { free, locked } = await task.vault.accounts(party);
+        expect([free, locked]).to.deep.equal([DEPOSIT - firstLoss - secondLoss, 0n]);
+      }
+    });
+
+    it("costs nothing of a proposal that was not opened, which loses its bond anyway", async () => {
+      await propose(task);
+      await propose(task, task.rival);
+      await openProposal(task);
+      await requestSeed(task);
+      await rollOver();
+      expect((await currentProposal(task, 1n)).bond).to.equal(BOND);
+      await recordSeed(task);
+      await passTo((await ends(task)).leafCheckEndsAt);
+      await finalize(task);
+      await expectChanges(task, before, {
+        miner: -FEE - BOND,
+        rival: -FEE - BOND,
+        escrow: 2n * FEE,
+        burned: 2n * BOND,
+      });
     });
 
     it("leaves the winner's bond smaller", async () => {
       await propose(task);
       await openProposal(task);
-      await passTo((await ends(task)).openingEndsAt);
-      await task.market.requestSeed(task.taskId);
+      await requestSeed(task);
       await rollOver();
       await recordSeed(task);
       await checkLeaves(task);
       await attest(task, CONFIRMING);
       await finalize(task);
-      expect((await task.market.task(task.taskId)).headBond).to.equal(BOND - firstLoss);
-      expect((await task.vault.accounts(task.miner)).locked).to.equal(BOND - firstLoss);
+      expect((await currentProposal(task)).bond).to.equal(BOND - firstLoss);
+      expect(await lockedOf(task)).to.equal(BOND - firstLoss);
     });
   });
 
   describe("a verifier that leaves", () => {
     it("during a round is penalized from what it has under withdrawal", async () => {
-      const { market, vault, taskId, verifiers } = task;
+      const { vault, committee, taskId, verifiers } = task;
       await playRound(task, [silent(BETTER), BETTER, BETTER]);
-      await market.connect(verifiers[0]).disenrol(taskId);
+      await committee.connect(verifiers[0]).disenrol(taskId);
       await expect(finalize(task))
-        .to.emit(market, "VerifierPenalized")
+        .to.emit(committee, "VerifierPenalized")
         .withArgs(taskId, 1n, verifiers[0].address, MISSED);
       expect((await vault.accounts(verifiers[0])).withdrawing).to.equal(STAKES[0] - MISSED);
     });
 
     it("during a round is still paid for its duty", async () => {
-      const { market, taskId, verifiers } = task;
+      const { committee, vault, taskId, verifiers } = task;
       await playRound(task);
-      await market.connect(verifiers[0]).disenrol(taskId);
+      await committee.connect(verifiers[0]).disenrol(taskId);
       const { shares } = split(DUTY + FEE, STAKES);
-      await finalize(task);
-      expect(await market.claimable(verifiers[0])).to.equal(shares[0]);
+      await expect(finalize(task))
+        .to.emit(committee, "VerifierRewarded")
+        .withArgs(taskId, 1n, verifiers[0].address, shares[0]);
+      expect(await vault.balanceOf(verifiers[0])).to.equal(shares[0]);
     });
 
     it("as soon as its stake was counted cannot withdraw before the longest round is over and an hour has passed", async () => {
-      const { market, vault, verifiers } = task;
+      const { market, vault, disputes, committee, verifiers } = task;
       const [leaver] = verifiers;
       const { openingSeconds, leafCheckSeconds, commitSeconds, revealSeconds } = PARAMS;
+      const { answerSeconds, answerSlotSeconds } = PARAMS;
       const seedingSeconds = await market.MAX_SEEDING_SECONDS();
+      const pursuit = 3n * (2n * answerSeconds + (await disputes.MAX_OPEN_DEMANDS()) * answerSlotSeconds);
       const others = openingSeconds + seedingSeconds + leafCheckSeconds + commitSeconds + revealSeconds;
       const finalizing = 3_600n;
-      const disputeSeconds = (await vault.withdrawalDelaySeconds()) - 1n - others - finalizing;
+      const disputeSeconds = (await vault.withdrawalDelaySeconds()) - 1n - others - pursuit - finalizing;
       const longest = await registerTask(task, { disputeSeconds });
       await enrolVerifiers(longest);
 
       await propose(longest);
       await at((await ends(longest)).proposalEndsAt);
-      await market.connect(leaver).disenrol(longest.taskId);
+      await committee.connect(leaver).disenrol(longest.taskId);
       await tick();
       await market.openProposal(...openingArguments(longest));
       await requestSeed(longest);
@@ -609,6 +615,8 @@ describe("TrainingMarket, outcomes to the wei", () => {
       await market.recordSeed(longest.taskId);
       await checkLeaves(longest);
       await attest(longest, [silent(BETTER), BETTER, BETTER]);
+      // What demands could have added.
+      await passTo((await now()) + pursuit);
       const leavesAt = (await now()) + finalizing + 2n;
       await at(leavesAt - 1n);
       await expectRefused(
@@ -624,42 +632,40 @@ describe("TrainingMarket, outcomes to the wei", () => {
     });
 
     it("after its penalties took all leaves nothing behind", async () => {
-      const stake = MISSED;
-      const strict = await registerTask(task, { deviationPenalty: 0n, verifierStake: stake });
-      const { market, vault, taskId, verifiers } = strict;
-      await market.connect(verifiers[0]).enrol(taskId, stake);
+      const strict = await registerTask(task, { deviationPenalty: 0n, verifierStake: MISSED });
+      const { committee, vault, taskId, verifiers } = strict;
+      await committee.connect(verifiers[0]).enrol(taskId, MISSED);
       await playRound(strict, [silent(BETTER)]);
       await finalize(strict);
-      expect(await vault.pooled(market, taskId, verifiers[0])).to.equal(0n);
-      expect(await market.isEnrolled(taskId, verifiers[0])).to.equal(true);
+      expect(await vault.pooled(committee, taskId, verifiers[0])).to.equal(0n);
+      expect((await committee.enrolment(taskId, verifiers[0])).active).to.equal(true);
 
-      const leaving = market.connect(verifiers[0]).disenrol(taskId);
-      await expect(leaving).to.emit(market, "Disenrolled").withArgs(taskId, verifiers[0].address);
+      const leaving = committee.connect(verifiers[0]).disenrol(taskId);
+      await expect(leaving).to.emit(committee, "Disenrolled").withArgs(taskId, verifiers[0].address);
       await expect(leaving).not.to.emit(vault, "Unpooled");
-      expect((await market.task(taskId)).enrolled).to.equal(0n);
+      expect((await committee.enrolment(taskId, verifiers[0])).active).to.equal(false);
       expect((await vault.accounts(verifiers[0])).withdrawing).to.equal(0n);
     });
   });
 
   it("rounds end to end: everything that was earned can be claimed, and all stake withdrawn", async () => {
-    const { market, vault, token, owner, miner, rival, verifiers, taskId } = task;
+    const { market, vault, committee, token, owner, miner, rival, verifiers, taskId } = task;
     await playRound(task, [NEGATIVE, silent(BETTER), BETTER]);
     await finalize(task);
     await market.connect(owner).requestClose(taskId);
     await passTo((await market.task(taskId)).closableAt);
     await market.closeTask(taskId);
     const parties = [owner, miner, rival, ...verifiers];
-    for (const verifier of verifiers) await market.connect(verifier).disenrol(taskId);
+    for (const verifier of verifiers) await committee.connect(verifier).disenrol(taskId);
     for (const party of parties) {
-      if ((await market.claimable(party)) !== 0n) await market.claim(party);
+      if ((await vault.balanceOf(party)) !== 0n) await vault.claim(party);
       await vault.connect(party).requestWithdrawal((await vault.accounts(party)).free);
     }
+    await vault.claim(await vault.BURN_ADDRESS());
     await passTo((await now()) + (await vault.withdrawalDelaySeconds()));
     for (const party of parties) await vault.connect(party).completeWithdrawal();
     expect(await token.balanceOf(vault)).to.equal(0n);
-    expect(await token.balanceOf(market)).to.equal(0n);
     const after = await readLedger(task);
-    expect(after.burned).to.equal(burned(MISSED, DEVIATED));
-    await expectRefused(task, () => market.claim(miner, MINED), "NothingToClaim", [miner.address]);
+    expect(after.burned).to.equal(MISSED + DEVIATED);
   });
 });
