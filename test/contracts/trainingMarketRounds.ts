@@ -86,6 +86,7 @@ describe("TrainingMarket, steps of a round", () => {
         bond: PARAMS.minerBond,
         status: BigInt(STATUSES.indexOf("Sealed")),
         outcome: BigInt(OUTCOMES.indexOf("None")),
+        openDemands: 0n,
         commitment: sealed,
         fullRoot: ZeroHash,
         quantRoot: ZeroHash,
@@ -555,7 +556,7 @@ describe("TrainingMarket, steps of a round", () => {
     const calls: [name: string, call: (task: Task) => Promise<unknown>][] = [
       ["convict", ({ market, miner, taskId }) => market.convict(taskId, 1n, 0n, 9n, miner, MINED)],
       ["poison", ({ market, miner, taskId }) => market.poison(taskId, miner, MINED)],
-      ["extendDisputes", ({ market, taskId }) => market.extendDisputes(taskId, 2n ** 47n, MINED)],
+      ["recordDemands", ({ market, taskId }) => market.recordDemands(taskId, 1n, 0n, 1n, 2n ** 47n, MINED)],
     ];
     for (const [name, call] of calls) {
       it(`refuses ${name} to everybody else`, async () => {

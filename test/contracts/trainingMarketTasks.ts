@@ -131,9 +131,9 @@ describe("TrainingMarket, tasks and parties", () => {
     ] as const;
     const dutyReward = PARAMS.verifierReward + PARAMS.maxProposals * PARAMS.proposalFee;
     const mostDeviation = PARAMS.missedRevealPenalty / PARAMS.maxProposals;
-    const mostDeposit = (bond: bigint, depth: bigint) => (bond / 2n - 1n) / (depth + 1n);
+    const mostDeposit = (bond: bigint, depth: bigint) => bond / 2n / (depth + 1n);
     /** Bonds of a few wei, and demands of one. */
-    const tiny: Partial<TaskParams> = { minerReward: 0n, minerBond: 8n, demandDeposit: 1n, answerRefund: 0n };
+    const tiny: Partial<TaskParams> = { minerReward: 0n, minerBond: 6n, demandDeposit: 1n, answerRefund: 0n };
     /** A verifierReward of half of what 96 bits hold, and the amounts that must exceed it. */
     const huge: Partial<TaskParams> = {
       verifierReward: 3n * 2n ** 94n,
@@ -193,7 +193,7 @@ describe("TrainingMarket, tasks and parties", () => {
       );
     });
 
-    it("refuses a deposit of which one for each level and the leaf reach half of the bond", async () => {
+    it("refuses a deposit of which one for each level and the leaf exceed half of the bond", async () => {
       const { market } = task;
       const head = { ...SMALL.head, parameterCount: 2n ** 40n };
       const most = mostDeposit(PARAMS.minerBond, 32n);
