@@ -18,7 +18,7 @@ contract Committee is ICommittee {
     /// @inheritdoc ICommittee
     uint256 public constant MAX_ATTESTERS = 48;
 
-    uint256 internal constant MAX_MISSES = 3;
+    uint8 internal constant MAX_MISSES = 3;
 
     uint256 internal constant BPS = 10_000;
 
@@ -62,11 +62,7 @@ contract Committee is ICommittee {
         uint256 stake = STAKE_VAULT.pooled(address(this), pool, msg.sender) + amount;
         (uint96 least, ) = MARKET.admission(taskId);
         if (stake < least) revert StakeTooSmall(stake, least);
-        Enrolment storage enrolment_ = enrolments[taskId][msg.sender];
-        if (!enrolment_.active) {
-            enrolment_.active = true;
-            enrolment_.misses = 0;
-        }
+        enrolments[taskId][msg.sender].active = true;
         emit Enrolled(taskId, msg.sender, amount);
         STAKE_VAULT.joinPool(pool, msg.sender, amount);
     }
@@ -140,11 +136,12 @@ contract Committee is ICommittee {
 
         attestation_.reported = true;
         Enrolment storage enrolment_ = enrolments[taskId][verifier];
-        uint256 misses = ++enrolment_.misses;
+        uint8 misses = enrolment_.misses;
+        if (misses < MAX_MISSES) enrolment_.misses = ++misses;
         emit AbsenceReported(taskId, number, verifier, msg.sender, misses);
         uint96 penalty = MARKET.params(taskId).deviationPenalty;
         if (penalty != 0) STAKE_VAULT.slashPooled(TaskId.unwrap(taskId), verifier, penalty, msg.sender);
-        if (misses >= MAX_MISSES && enrolment_.active) _disenrol(taskId, verifier);
+        if (misses == MAX_MISSES && enrolment_.active) _disenrol(taskId, verifier);
     }
 
     /* SETTLEMENT */

@@ -42,7 +42,8 @@ interface ICommittee {
         bool reported;
     }
 
-    /// @param misses rounds in a row in which it was drawn, did not commit, and was reported
+    /// @param misses rounds in a row in which it was drawn, did not commit, and was reported, 3 at most: only a commitment
+    /// takes them back, not leaving and enrolling again
     struct Enrolment {
         bool active;
         uint8 misses;
