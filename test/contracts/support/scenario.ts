@@ -11,6 +11,7 @@ import {
   type Outcome,
   PHASES,
   type Phase,
+  STATUSES,
   VERDICTS,
   type Verdict,
 } from "../../../clients/chain/phase.ts";
@@ -160,6 +161,18 @@ export async function fundParty({ token, vault }: Scenario, party: HardhatEthers
   await token.connect(party).approve(vault, 2n ** 256n - 1n);
   await tick();
   await vault.connect(party).deposit(DEPOSIT);
+}
+
+/** More parties, in each call the same ones. */
+export async function fundParties(scenario: Scenario, count: number): Promise<HardhatEthersSigner[]> {
+  const parties: HardhatEthersSigner[] = [];
+  for (let i = 1; i <= count; i++) {
+    const party = await ethers.getImpersonatedSigner(ethers.toBeHex((0xffn << 152n) + BigInt(i)));
+    await networkHelpers.setBalance(party.address, parseEther("1"));
+    await fundParty(scenario, party);
+    parties.push(party);
+  }
+  return parties;
 }
 
 /** Registers and funds a task that starts from the transition's old parameters. */
@@ -432,7 +445,10 @@ export async function startRound(
     await recordSeed(task);
   }
   if (reached("Committing")) {
-    for (const [i, each] of proposing.entries()) await checkLeaves(each, BigInt(i));
+    for (const [i, each] of proposing.entries()) {
+      const { status } = await currentProposal(task, BigInt(i));
+      if (named(STATUSES, status) === "Opened") await checkLeaves(each, BigInt(i));
+    }
   }
   if (reached("Revealing")) await attest(task, ballots, phase);
   expect(named(PHASES, await task.market.phase(task.taskId))).to.equal(phase);
