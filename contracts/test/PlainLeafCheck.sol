@@ -11,6 +11,7 @@ import {PlainMXFP4} from "./PlainMXFP4.sol";
 library PlainLeafCheck {
     using PlainMXFP4 for bytes;
 
+    /// @dev An empty leaf is one that is not shown; where nothing that is shown is wrong, all is valid.
     function verdict(
         bytes memory oldLeaf,
         bytes memory updateLeaf,
@@ -19,24 +20,37 @@ library PlainLeafCheck {
         uint256 liveParameters
     ) internal pure returns (LeafVerdict, uint256) {
         uint256 n = PlainMXFP4.LEAF_PARAMETERS;
-        for (uint256 i = 0; i < n; ++i) {
+        bool hasOld = oldLeaf.length != 0;
+        bool hasUpdate = updateLeaf.length != 0;
+        bool hasNew = newLeaf.length != 0;
+        for (uint256 i = 0; hasOld && i < n; ++i) {
             if (!PlainFloat32.isFinite(oldLeaf.float32At(i))) return (LeafVerdict.NonFiniteOld, i);
         }
-        uint256 invalid = updateLeaf.firstInvalid();
-        if (invalid != n) return (LeafVerdict.InvalidEncoding, invalid);
-        for (uint256 i = liveParameters; i < n; ++i) {
+        if (hasUpdate) {
+            uint256 invalid = updateLeaf.firstInvalid();
+            if (invalid != n) return (LeafVerdict.InvalidEncoding, invalid);
+        }
+        for (uint256 i = liveParameters; hasUpdate && i < n; ++i) {
             if (updateLeaf.codeAt(i) != 0) return (LeafVerdict.NonZeroPadding, i);
         }
-        (bytes memory sums, uint256 overflow) = add(oldLeaf, updateLeaf);
-        if (overflow != n) return (LeafVerdict.NonFiniteSum, overflow);
-        for (uint256 i = 0; i < n; ++i) {
-            if (newLeaf.float32At(i) != sums.float32At(i)) return (LeafVerdict.WrongSum, i);
+        if (hasOld && hasUpdate) {
+            (bytes memory sums, uint256 overflow) = add(oldLeaf, updateLeaf);
+            if (overflow != n) return (LeafVerdict.NonFiniteSum, overflow);
+            for (uint256 i = 0; hasNew && i < n; ++i) {
+                if (newLeaf.float32At(i) != sums.float32At(i)) return (LeafVerdict.WrongSum, i);
+            }
         }
-        bytes memory encoded = newLeaf.encode();
-        for (uint256 i = 0; i < n; ++i) {
-            bool sameScale = quantLeaf.scaleAt(i) == encoded.scaleAt(i);
-            if (!sameScale || quantLeaf.codeAt(i) != encoded.codeAt(i))
-                return (LeafVerdict.WrongQuantization, i);
+        if (hasNew && quantLeaf.length != 0) {
+            for (uint256 i = 0; i < n; ++i) {
+                // It has no encoding; what is wrong with it, old and update leaf would show.
+                if (!PlainFloat32.isFinite(newLeaf.float32At(i))) return (LeafVerdict.Valid, 0);
+            }
+            bytes memory encoded = newLeaf.encode();
+            for (uint256 i = 0; i < n; ++i) {
+                bool sameScale = quantLeaf.scaleAt(i) == encoded.scaleAt(i);
+                if (!sameScale || quantLeaf.codeAt(i) != encoded.codeAt(i))
+                    return (LeafVerdict.WrongQuantization, i);
+            }
         }
         return (LeafVerdict.Valid, 0);
     }

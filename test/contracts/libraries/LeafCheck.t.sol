@@ -72,6 +72,26 @@ contract LeafCheckTest {
         _check(leaves, seed);
     }
 
+    /// hardhat-config: fuzz.runs = 128
+    function testFuzz_verdict_equalsThePlainOneWhereLeavesAreEmpty(
+        uint256 seed,
+        uint8 kind,
+        uint8 shown,
+        uint16 live
+    ) public view {
+        bytes[4] memory leaves = _leaves(seed, kind);
+        uint256 entropy = uint256(keccak256(abi.encode(seed)));
+        for (uint256 i = 0; i < entropy % 3; ++i)
+            _flip(leaves[(entropy >> 8) % 4], uint16(entropy >> (16 * i + 16)));
+        // A new leaf that is not finite, one in four times.
+        if (seed % 4 == 0) {
+            uint256 at_ = 4 * ((entropy >> 64) % 256);
+            (leaves[2][at_ + 2], leaves[2][at_ + 3]) = (0x80, 0x7f);
+        }
+        for (uint256 i = 0; i < 4; ++i) if ((shown >> i) & 1 == 0) leaves[i] = "";
+        _check(leaves, live % 300);
+    }
+
     function _check(
         bytes[4] memory leaves,
         uint256 live

@@ -161,6 +161,87 @@ describe("LeafCheck", () => {
     expect(await verdictOf(leaves, 201)).to.deep.equal([Verdict.nonFiniteOld, 255n]);
   });
 
+  describe("of which some leaves are empty", () => {
+    const NAMES = ["old", "update", "new", "quant"] as const;
+    type Name = (typeof NAMES)[number];
+
+    /** The verdict on these leaves only. */
+    function verdictOfOnly(leaves: Transition, names: readonly Name[]): Promise<[bigint, bigint]> {
+      const shown = { ...leaves };
+      for (const name of NAMES) if (!names.includes(name)) shown[name] = new Uint8Array();
+      return verdictOf(shown);
+    }
+
+    it("finds any part of a valid transition valid", async () => {
+      const leaves = modelTransition(1, 21);
+      for (let part = 0; part < 16; part++) {
+        const names = NAMES.filter((_, i) => (part >> i) & 1);
+        expect(await verdictOfOnly(leaves, names), names.join()).to.deep.equal([Verdict.valid, 0n]);
+      }
+    });
+
+    it("needs for each rule the leaves that it is about, and no others", async () => {
+      const old = modelTransition(1, 22);
+      old.old.set([0, 0, 0xc0, 0x7f], 4 * 3);
+      const encoding = modelTransition(1, 23);
+      encoding.update[3] = 253;
+      const overflow = modelTransition(1, 24);
+      overflow.update[0] = 252;
+      overflow.update[8] = 0x07;
+      overflow.old.set([0xff, 0xff, 0x7f, 0x7f], 0);
+      const sum = modelTransition(1, 25);
+      sum.new[4 * 50]! ^= 1;
+      sum.quant.set(encodeLeaves(new Float32Array(sum.new.buffer, sum.new.byteOffset, 256)));
+      const quantization = modelTransition(1, 26);
+      quantization.quant[8 + 60]! ^= 0x10;
+      const cases: [Transition, readonly Name[], [bigint, bigint]][] = [
+        [old, ["old"], [Verdict.nonFiniteOld, 3n]],
+        [encoding, ["update"], [Verdict.invalidEncoding, 96n]],
+        [overflow, ["old", "update"], [Verdict.nonFiniteSum, 0n]],
+        [sum, ["old", "update", "new"], [Verdict.wrongSum, 50n]],
+        [quantization, ["new", "quant"], [Verdict.wrongQuantization, 121n]],
+      ];
+      for (const [leaves, needed, verdict] of cases) {
+        for (let part = 0; part < 16; part++) {
+          const names = NAMES.filter((_, i) => (part >> i) & 1);
+          const isShown = needed.every((name) => names.includes(name));
+          const expected = isShown ? verdict : [Verdict.valid, 0n];
+          expect(await verdictOfOnly(leaves, names), `${verdict}: ${names}`).to.deep.equal(expected);
+        }
+      }
+    });
+
+    it("shows padding by the update leaf alone", async () => {
+      const { update } = modelTransition(1, 27);
+      update[8 + 127] = 0x20;
+      const shown = { old: new Uint8Array(), update, new: new Uint8Array(), quant: new Uint8Array() };
+      expect(await verdictOf(shown, 255)).to.deep.equal([Verdict.nonZeroPadding, 255n]);
+      expect(await verdictOf(shown, 256)).to.deep.equal([Verdict.valid, 0n]);
+    });
+
+    it("finds no fault with the quantization of a leaf that is not finite, but with the sum that it is not", async () => {
+      const leaves = modelTransition(1, 28);
+      leaves.new.set([0, 0, 0x80, 0x7f], 4 * 200);
+      leaves.quant[8]! ^= 1;
+      expect(await verdictOfOnly(leaves, ["new", "quant"])).to.deep.equal([Verdict.valid, 0n]);
+      expect(await verdictOfOnly(leaves, ["update", "new", "quant"])).to.deep.equal([Verdict.valid, 0n]);
+      expect(await verdictOfOnly(leaves, ["old", "new", "quant"])).to.deep.equal([Verdict.valid, 0n]);
+      expect(await verdictOfOnly(leaves, ["old", "update", "new"])).to.deep.equal([Verdict.wrongSum, 200n]);
+      expect(await verdictOfOnly(leaves, NAMES)).to.deep.equal([Verdict.wrongSum, 200n]);
+    });
+
+    it("refuses a leaf that is neither empty nor whole", async () => {
+      const leaves = modelTransition(1, 29);
+      for (const name of ["old", "update", "new"] as const) {
+        const length = leaves[name].length;
+        const cut = { ...leaves, [name]: leaves[name].subarray(0, 64) };
+        await expect(verdictOf(cut))
+          .to.be.revertedWithCustomError(harness, "WrongLeafLength")
+          .withArgs(64, length);
+      }
+    });
+  });
+
   it("calls an overflow to infinity a sum that is not finite even if the new leaf holds it", async () => {
     const vector = formats.reject.find(({ what }) => what === "transition")!;
     const old = bytesOf(vector.oldLeaf!);
