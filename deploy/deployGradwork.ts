@@ -1,9 +1,21 @@
 import { accessSync, constants, existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { type ArtifactResolver, deploy, type EIP1193Provider } from "@nomicfoundation/ignition-core";
+import {
+  type ArtifactResolver,
+  DeploymentResultType,
+  deploy,
+  type EIP1193Provider,
+} from "@nomicfoundation/ignition-core";
 import { getAddress, type TransactionRequest } from "ethers";
-import { CONTRACT_NAMES, type ContractName, loadArtifact } from "../clients/chain/artifacts.ts";
+import {
+  type ArtifactName,
+  CONTRACT_NAMES,
+  type ContractName,
+  loadArtifact,
+  RANDOMNESS_CONTRACTS,
+  type RandomnessSource,
+} from "../clients/chain/artifacts.ts";
 import type { Chain } from "../clients/chain/connection.ts";
 import { type Deployment, writeDeployment } from "../clients/chain/deployment.ts";
 import { explain } from "../clients/chain/transactions.ts";
@@ -11,10 +23,10 @@ import { GradworkError } from "../clients/model/errors.ts";
 import { gradworkModule } from "./gradwork.ts";
 
 /** A little more than all transactions take. */
-export const DEPLOYMENT_GAS = 12_000_000n;
+export const DEPLOYMENT_GAS = 16_000_000n;
 
 const artifactResolver: ArtifactResolver = {
-  loadArtifact: async (name) => loadArtifact(name as ContractName),
+  loadArtifact: async (name) => loadArtifact(name as ArtifactName),
   // Only the verification of sources on explorers asks for it.
   getBuildInfo: async () => undefined,
 };
@@ -58,13 +70,36 @@ async function requireGasMoney(provider: EIP1193Provider, sender: string): Promi
 }
 
 /**
+ * Refuses to begin what drand's contract would end: it takes no chain on which it can't check a signature.
+ * @throws {GradworkError} `RANDOMNESS_UNSUPPORTED`
+ */
+async function requireSignatureChecks(provider: EIP1193Provider, sender: string): Promise<void> {
+  const { bytecode } = loadArtifact(RANDOMNESS_CONTRACTS.drand);
+  try {
+    await provider.request({ method: "eth_call", params: [{ from: sender, data: bytecode }, "latest"] });
+  } catch (error) {
+    throw new GradworkError(
+      "RANDOMNESS_UNSUPPORTED",
+      `the chain can't check drand's signatures, for which it needs EIP-2537; \`--randomness block-hash\` needs nothing: ${(error as Error).message}`,
+    );
+  }
+}
+
+export type DeploymentOptions = {
+  /** where seeds come from; by default `block-hash` */
+  randomness?: RandomnessSource;
+  confirmations: number;
+  pollMs: number;
+};
+
+/**
  * Deploys all contracts with Hardhat Ignition.
  * @param journal folder in which Ignition records its steps; a deployment that was cut short goes on from there
- * @throws {GradworkError} `UNFUNDED_ACCOUNT`, `DEPLOYMENT_FAILED`, `DEPLOYMENT_NOT_RESUMABLE`
+ * @throws {GradworkError} `UNFUNDED_ACCOUNT`, `RANDOMNESS_UNSUPPORTED`, `DEPLOYMENT_FAILED`, `DEPLOYMENT_NOT_RESUMABLE`
  */
 export async function deployGradwork(
   provider: EIP1193Provider,
-  options: { journal?: string; confirmations: number; pollMs: number },
+  { randomness = "block-hash", confirmations, pollMs, journal }: DeploymentOptions & { journal?: string },
 ): Promise<Deployment> {
   const [chainId, block, accounts] = (await Promise.all(
     ["eth_chainId", "eth_blockNumber", "eth_accounts"].map((method) =>
@@ -76,28 +111,36 @@ export async function deployGradwork(
     throw new GradworkError("DEPLOYMENT_FAILED", "the network has no account to deploy from");
   }
   await requireGasMoney(provider, sender);
+  if (randomness === "drand") await requireSignatureChecks(provider, sender);
+  const ignitionModule = gradworkModule(randomness);
+  const notResumable = (reason: unknown) =>
+    new GradworkError(
+      "DEPLOYMENT_NOT_RESUMABLE",
+      `the deployment that was cut short can't go on: remove ${journal} to deploy anew`,
+      { journal, reason },
+    );
   const deployment = deploy({
     provider,
     artifactResolver,
-    ignitionModule: gradworkModule,
+    ignitionModule,
     deploymentParameters: {},
     accounts,
-    ...(options.journal === undefined ? {} : { deploymentDir: options.journal }),
+    ...(journal === undefined ? {} : { deploymentDir: journal }),
     config: {
-      requiredConfirmations: Math.max(1, options.confirmations),
-      blockPollingInterval: options.pollMs,
-      retryInterval: options.pollMs,
+      requiredConfirmations: Math.max(1, confirmations),
+      blockPollingInterval: pollMs,
+      retryInterval: pollMs,
     },
   });
   const result = await deployment.catch((error: Error) => {
     // Ignition's own word for a journal that it can't go on from; its remedies are commands that nobody has here.
-    if (!/^HHE104\d\d/.test(error.message)) throw error;
-    throw new GradworkError(
-      "DEPLOYMENT_NOT_RESUMABLE",
-      `the deployment that was cut short can't go on: remove ${options.journal} to deploy anew`,
-      { journal: options.journal, reason: error.message },
-    );
+    throw /^HHE104\d\d/.test(error.message) ? notResumable(error.message) : error;
   });
+  // Cut short with another source of seeds, or by a failure.
+  const { RECONCILIATION_ERROR, PREVIOUS_RUN_ERROR } = DeploymentResultType;
+  if (result.type === RECONCILIATION_ERROR || result.type === PREVIOUS_RUN_ERROR) {
+    throw notResumable(result.errors);
+  }
   if (result.type !== "SUCCESSFUL_DEPLOYMENT") {
     const { type, ...rest } = result;
     throw new GradworkError(
@@ -108,12 +151,12 @@ export async function deployGradwork(
   }
   const contracts = {} as Record<ContractName, string>;
   for (const name of CONTRACT_NAMES) {
-    const address = result.contracts[gradworkModule.results[name].id]?.address;
+    const address = result.contracts[ignitionModule.results[name].id]?.address;
     if (address === undefined)
       throw new GradworkError("DEPLOYMENT_FAILED", `no address of ${name} came back`);
     contracts[name] = getAddress(address);
   }
-  return { chainId: Number(BigInt(chainId)), block: Number(BigInt(block)), contracts };
+  return { chainId: Number(BigInt(chainId)), block: Number(BigInt(block)), randomness, contracts };
 }
 
 /**
@@ -123,7 +166,7 @@ export async function deployGradwork(
 export async function deployToFile(
   provider: EIP1193Provider,
   file: string,
-  options: { confirmations: number; pollMs: number },
+  options: DeploymentOptions,
 ): Promise<Deployment> {
   requireNewFile(file);
   const journal = `${file}.journal`;

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { cpSync, rmSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
-import { CONTRACT_NAMES } from "../clients/chain/artifacts.ts";
+import { ARTIFACT_NAMES } from "../clients/chain/artifacts.ts";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 
@@ -15,7 +15,7 @@ execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconf
 // Imported for their types alone.
 rmSync("dist/types", { recursive: true });
 // As far from the compiled clients as artifacts/ is from their sources.
-const deployed: ReadonlySet<string> = new Set(CONTRACT_NAMES);
+const deployed: ReadonlySet<string> = new Set(ARTIFACT_NAMES);
 cpSync("artifacts/contracts", "dist/artifacts/contracts", {
   recursive: true,
   filter: (path) => statSync(path).isDirectory() || deployed.has(basename(path, ".json")),

@@ -1,12 +1,18 @@
 import { Contract, FetchRequest, JsonRpcProvider, Wallet } from "ethers";
 import type { Committee } from "../../types/Committee.ts";
 import type { Disputes } from "../../types/Disputes.ts";
-import type { BlockHashRandomness } from "../../types/randomness/BlockHashRandomness.ts";
+import type { IDrandRandomness } from "../../types/interfaces/IDrandRandomness.ts";
+import type { IRandomness } from "../../types/interfaces/IRandomness.ts";
 import type { StakeVault } from "../../types/StakeVault.ts";
 import type { TestToken } from "../../types/TestToken.ts";
 import type { TrainingMarket } from "../../types/TrainingMarket.ts";
 import { GradworkError } from "../model/errors.ts";
-import { type ContractName, contractInterface } from "./artifacts.ts";
+import {
+  type ArtifactName,
+  type ContractName,
+  contractInterface,
+  RANDOMNESS_CONTRACTS,
+} from "./artifacts.ts";
 import type { Deployment } from "./deployment.ts";
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -31,12 +37,16 @@ export type Chain = {
   pollMs: number;
 };
 
-/** A chain with the contracts of one deployment, typed by their ABIs. */
+/**
+ * A chain with the contracts of one deployment, typed by their ABIs.
+ * @property drand the randomness where it is drand's, whose seeds have to be submitted
+ */
 export type Gradwork = Chain & {
   deployment: Deployment;
   token: TestToken;
   vault: StakeVault;
-  randomness: BlockHashRandomness;
+  randomness: IRandomness;
+  drand?: IDrandRandomness;
   market: TrainingMarket;
   committee: Committee;
   disputes: Disputes;
@@ -124,14 +134,16 @@ export async function bindContracts(chain: Chain, deployment: Deployment): Promi
       { expected: deployment.chainId, given: chain.chainId.toString() },
     );
   }
-  const bind = <T>(name: ContractName): T =>
-    new Contract(deployment.contracts[name], contractInterface(name), chain.wallet) as unknown as T;
-  const code = await chain.provider.getCode(deployment.contracts.TrainingMarket);
+  const { contracts, randomness } = deployment;
+  const bindAs = <T>(artifact: ArtifactName, address: string): T =>
+    new Contract(address, contractInterface(artifact), chain.wallet) as unknown as T;
+  const bind = <T>(name: ContractName & ArtifactName): T => bindAs(name, contracts[name]);
+  const code = await chain.provider.getCode(contracts.TrainingMarket);
   if (code === "0x") {
     throw new GradworkError(
       "NO_CONTRACT",
-      `there is no contract at ${deployment.contracts.TrainingMarket} on chain ${chain.chainId}: another chain with the same id, or one that was reset`,
-      { address: deployment.contracts.TrainingMarket },
+      `there is no contract at ${contracts.TrainingMarket} on chain ${chain.chainId}: another chain with the same id, or one that was reset`,
+      { address: contracts.TrainingMarket },
     );
   }
   return {
@@ -139,7 +151,10 @@ export async function bindContracts(chain: Chain, deployment: Deployment): Promi
     deployment,
     token: bind<TestToken>("TestToken"),
     vault: bind<StakeVault>("StakeVault"),
-    randomness: bind<BlockHashRandomness>("BlockHashRandomness"),
+    randomness: bindAs<IRandomness>(RANDOMNESS_CONTRACTS[randomness], contracts.Randomness),
+    ...(randomness === "drand"
+      ? { drand: bindAs<IDrandRandomness>(RANDOMNESS_CONTRACTS.drand, contracts.Randomness) }
+      : {}),
     market: bind<TrainingMarket>("TrainingMarket"),
     committee: bind<Committee>("Committee"),
     disputes: bind<Disputes>("Disputes"),

@@ -1,12 +1,22 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { getAddress, isAddress } from "ethers";
 import { GradworkError } from "../model/errors.ts";
-import { CONTRACT_NAMES, type ContractName } from "./artifacts.ts";
+import {
+  CONTRACT_NAMES,
+  type ContractName,
+  RANDOMNESS_CONTRACTS,
+  type RandomnessSource,
+} from "./artifacts.ts";
 
-/** Where the contracts of one deployment are. `block` is one before which none of them existed. */
+/**
+ * Where the contracts of one deployment are.
+ * @property block one before which none of them existed
+ * @property randomness what `contracts.Randomness` is
+ */
 export type Deployment = {
   chainId: number;
   block: number;
+  randomness: RandomnessSource;
   contracts: Record<ContractName, string>;
 };
 
@@ -33,16 +43,24 @@ export function readDeployment(file: string): Deployment {
   } catch {
     throw invalid("is not JSON");
   }
-  const { chainId, block, contracts } = value ?? {};
+  const { chainId, block, randomness, contracts } = value ?? {};
   if (!Number.isSafeInteger(chainId)) throw invalid("has no whole number `chainId`");
   if (!Number.isSafeInteger(block)) throw invalid("has no whole number `block`");
+  const sources = Object.keys(RANDOMNESS_CONTRACTS) as RandomnessSource[];
+  const source = sources.find((name) => name === randomness);
+  if (source === undefined) throw invalid(`has no \`randomness\` that is ${sources.join(" or ")}`);
   const addresses = {} as Record<ContractName, string>;
   for (const name of CONTRACT_NAMES) {
     const address = contracts?.[name];
     if (!isAddress(address)) throw invalid(`has no address of ${name} in \`contracts\``);
     addresses[name] = getAddress(address);
   }
-  return { chainId: chainId as number, block: block as number, contracts: addresses };
+  return {
+    chainId: chainId as number,
+    block: block as number,
+    randomness: source,
+    contracts: addresses,
+  };
 }
 
 export function writeDeployment(file: string, deployment: Deployment): void {

@@ -1,6 +1,6 @@
 import { type ContractTransactionResponse, isCallException, isError, type TransactionReceipt } from "ethers";
 import { GradworkError } from "../model/errors.ts";
-import { CONTRACT_NAMES, contractInterface } from "./artifacts.ts";
+import { ARTIFACT_NAMES, contractInterface } from "./artifacts.ts";
 import type { Chain } from "./connection.ts";
 import { sleep } from "./sleep.ts";
 
@@ -76,7 +76,7 @@ export function explain(error: unknown, action: string, account: string): unknow
     );
   }
   if (!isCallException(error) || !error.data) return error;
-  for (const name of CONTRACT_NAMES) {
+  for (const name of ARTIFACT_NAMES) {
     const parsed = contractInterface(name).parseError(error.data);
     if (parsed === null) continue;
     const args: Record<string, unknown> = {};

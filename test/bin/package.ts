@@ -38,6 +38,7 @@ describe("the published package", () => {
       "dist/deploy/gradwork.js",
       "dist/artifacts/contracts/TrainingMarket.sol/TrainingMarket.json",
       "dist/artifacts/contracts/randomness/BlockHashRandomness.sol/BlockHashRandomness.json",
+      "dist/artifacts/contracts/randomness/DrandRandomness.sol/DrandRandomness.json",
     ]);
   });
 

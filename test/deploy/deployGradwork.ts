@@ -5,14 +5,15 @@ import type { EIP1193Provider } from "@nomicfoundation/ignition-core";
 import { expect } from "chai";
 import { Wallet } from "ethers";
 import { network } from "hardhat";
-import { CONTRACT_NAMES } from "../../clients/chain/artifacts.ts";
+import { CONTRACT_NAMES, type RandomnessSource } from "../../clients/chain/artifacts.ts";
 import { bindContracts, connectChain } from "../../clients/chain/connection.ts";
-import { deployGradwork, walletProvider } from "../../deploy/deployGradwork.ts";
+import { DEPLOYMENT_GAS, deployGradwork, walletProvider } from "../../deploy/deployGradwork.ts";
 import { gradworkModule } from "../../deploy/gradwork.ts";
 import { expectCode } from "../contracts/support/expectCode.ts";
 
 const WEEK = 7n * 24n * 60n * 60n;
 const OPTIONS = { confirmations: 1, pollMs: 1 };
+const TRANSACTIONS = 7;
 
 /** A provider that counts the transactions sent through it and answers nothing after the first `most`. */
 function metered(provider: EIP1193Provider, most = Number.POSITIVE_INFINITY) {
@@ -30,7 +31,8 @@ function metered(provider: EIP1193Provider, most = Number.POSITIVE_INFINITY) {
 describe("deployGradwork", () => {
   it("deploys contracts that know each other", async () => {
     const { ethers, provider } = await network.create();
-    const { chainId, block, contracts } = await deployGradwork(provider, OPTIONS);
+    const { chainId, block, randomness, contracts } = await deployGradwork(provider, OPTIONS);
+    expect(randomness).to.equal("block-hash");
     expect(chainId).to.equal(31_337);
     expect(block).to.equal(0);
     expect(Object.keys(contracts)).to.deep.equal(CONTRACT_NAMES);
@@ -40,22 +42,26 @@ describe("deployGradwork", () => {
     }
     const market = await ethers.getContractAt("TrainingMarket", contracts.TrainingMarket);
     const vault = await ethers.getContractAt("StakeVault", contracts.StakeVault);
-    expect(await market.TOKEN()).to.equal(contracts.TestToken);
     expect(await market.VAULT()).to.equal(contracts.StakeVault);
-    expect(await market.RANDOMNESS()).to.equal(contracts.BlockHashRandomness);
+    expect(await market.RANDOMNESS()).to.equal(contracts.Randomness);
     expect(await market.LEAF_CHECKER()).to.equal(contracts.LeafChecker);
+    expect(await market.TASK_RULES()).to.equal(contracts.TaskRules);
+    expect(await market.COMMITTEE()).to.equal(contracts.Committee);
+    expect(await market.DISPUTES()).to.equal(contracts.Disputes);
     expect(await vault.TOKEN()).to.equal(contracts.TestToken);
     expect(await vault.withdrawalDelaySeconds()).to.equal(WEEK);
   });
 
-  it("fixes the market as the vault's only protocol contract, for good", async () => {
+  it("fixes the market and its two parts as the vault's only protocol contracts, for good", async () => {
     const { ethers, provider } = await network.create();
     const [deployer, other] = await ethers.getSigners();
     const { contracts } = await deployGradwork(provider, OPTIONS);
     const vault = await ethers.getContractAt("StakeVault", contracts.StakeVault);
     const fixed = await vault.queryFilter(vault.filters.ProtocolsFixed());
-    expect(fixed.map(({ args }) => Array.from(args.protocols))).to.deep.equal([[contracts.TrainingMarket]]);
-    expect(await vault.isProtocol(contracts.TrainingMarket)).to.equal(true);
+    const { TrainingMarket, Committee, Disputes } = contracts;
+    const protocols = [TrainingMarket, Committee, Disputes];
+    expect(fixed.map(({ args }) => Array.from(args.protocols))).to.deep.equal([protocols]);
+    for (const protocol of protocols) expect(await vault.isProtocol(protocol), protocol).to.equal(true);
     await expect(vault.connect(deployer!).fixProtocols([other!])).to.be.revertedWithCustomError(
       vault,
       "ProtocolsAlreadyFixed",
@@ -66,10 +72,40 @@ describe("deployGradwork", () => {
   it("takes another withdrawal delay as a parameter of the module", async () => {
     const { ethers, ignition } = await network.create();
     const parameters = { Gradwork: { withdrawalDelaySeconds: 3_600 } };
-    const { StakeVault } = await ignition.deploy(gradworkModule, { parameters });
+    const { StakeVault } = await ignition.deploy(gradworkModule("block-hash"), { parameters });
     const vault = await ethers.getContractAt("StakeVault", await StakeVault.getAddress());
     expect(await vault.withdrawalDelaySeconds()).to.equal(3_600n);
   });
+
+  it("deploys drand's seeds where they are asked for", async () => {
+    const { ethers, provider } = await network.create();
+    const { randomness, contracts } = await deployGradwork(provider, { ...OPTIONS, randomness: "drand" });
+    expect(randomness).to.equal("drand");
+    const market = await ethers.getContractAt("TrainingMarket", contracts.TrainingMarket);
+    expect(await market.RANDOMNESS()).to.equal(contracts.Randomness);
+    const drand = await ethers.getContractAt("DrandRandomness", contracts.Randomness);
+    await expect(drand.submit.staticCall(1n, "0x")).to.be.revertedWithCustomError(drand, "WrongPointLength");
+  });
+
+  it("begins nothing where drand's signatures can't be checked", async () => {
+    const { provider } = await network.create({ override: { hardfork: "cancun" } });
+    const old = metered(provider);
+    const deployment = deployGradwork(old, { ...OPTIONS, randomness: "drand" });
+    const error = await expectCode(deployment, "RANDOMNESS_UNSUPPORTED");
+    expect(error.message).to.include("EIP-2537").and.to.include("--randomness block-hash");
+    expect(old.sent).to.equal(0);
+  });
+
+  for (const randomness of ["block-hash", "drand"] satisfies RandomnessSource[]) {
+    it(`takes a little less gas than it asks for at first, with ${randomness}`, async () => {
+      const { ethers, provider } = await network.create();
+      await deployGradwork(provider, { ...OPTIONS, randomness });
+      const blocks = Array.from({ length: TRANSACTIONS }, (_, i) => ethers.provider.getBlock(i + 1));
+      const gas = (await Promise.all(blocks)).reduce((sum, block) => sum + block!.gasUsed, 0n);
+      expect(gas < DEPLOYMENT_GAS, `${gas}`).to.equal(true);
+      expect(gas > (DEPLOYMENT_GAS * 9n) / 10n, `${gas}`).to.equal(true);
+    });
+  }
 
   it("needs an account to deploy from", async () => {
     const { provider } = await network.create();
@@ -96,10 +132,21 @@ describe("deployGradwork", () => {
       expect(await cut.catch((error) => error.message)).to.equal("the line went dead");
       const rest = metered(provider);
       const { contracts } = await deployGradwork(rest, { ...OPTIONS, journal });
-      expect(rest.sent).to.equal(3);
-      expect(await ethers.provider.getBlockNumber()).to.equal(6);
+      expect(rest.sent).to.equal(TRANSACTIONS - 3);
+      expect(await ethers.provider.getBlockNumber()).to.equal(TRANSACTIONS);
       const market = await ethers.getContractAt("TrainingMarket", contracts.TrainingMarket);
-      expect(await market.TOKEN()).to.equal(contracts.TestToken);
+      expect(await market.VAULT()).to.equal(contracts.StakeVault);
+    });
+
+    it("does not go on with another source of seeds", async () => {
+      const { provider } = await network.create();
+      const cut = deployGradwork(metered(provider, 3), { ...OPTIONS, journal });
+      expect(await cut.catch((error) => error.message)).to.equal("the line went dead");
+      const other = metered(provider);
+      const changed = deployGradwork(other, { ...OPTIONS, journal, randomness: "drand" });
+      const error = await expectCode(changed, "DEPLOYMENT_NOT_RESUMABLE");
+      expect(error.message).to.include(`remove ${journal}`);
+      expect(other.sent).to.equal(0);
     });
 
     it("deploys nothing a second time", async () => {
@@ -136,8 +183,10 @@ describe("deployGradwork", () => {
     it("deploys contracts that clients bind", async () => {
       await withBalance(10n ** 18n, async (chain) => {
         const deployment = await deployGradwork(walletProvider(chain), OPTIONS);
-        const { market, vault } = await bindContracts(chain, deployment);
+        const { market, vault, randomness, drand } = await bindContracts(chain, deployment);
         expect(await market.VAULT()).to.equal(deployment.contracts.StakeVault);
+        expect(await market.RANDOMNESS()).to.equal(await randomness.getAddress());
+        expect(drand).to.equal(undefined);
         expect(await vault.isProtocol(market)).to.equal(true);
       });
     });

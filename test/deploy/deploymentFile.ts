@@ -10,6 +10,7 @@ import { expectCode } from "../contracts/support/expectCode.ts";
 const DEPLOYMENT: Deployment = {
   chainId: 31_337,
   block: 12,
+  randomness: "drand",
   contracts: Object.fromEntries(
     CONTRACT_NAMES.map((name) => [name, getAddress(dataSlice(id(name), 0, 20))]),
   ) as Deployment["contracts"],
@@ -65,6 +66,11 @@ describe("a deployment file", () => {
     ["has no whole number `chainId`", "null", "null"],
     ["has no whole number `chainId`", "text", JSON.stringify({ ...DEPLOYMENT, chainId: "31337" })],
     ["has no whole number `block`", "a fraction", JSON.stringify({ ...DEPLOYMENT, block: 1.5 })],
+    [
+      "has no `randomness` that is block-hash or drand",
+      "neither",
+      JSON.stringify({ ...DEPLOYMENT, randomness: "toString" }),
+    ],
     [
       "has no address of TestToken in `contracts`",
       "no contracts",

@@ -82,6 +82,7 @@ describe("two rounds of one miner and three verifiers", function () {
     const gradwork = await bindContracts(funder, {
       chainId: report.chainId,
       block: 0,
+      randomness: "block-hash",
       contracts: report.contracts,
     });
     const { escrow } = await gradwork.market.task(0n);
@@ -101,6 +102,7 @@ describe("two rounds of one miner and three verifiers", function () {
     const gradwork = await bindContracts(funder, {
       chainId: report.chainId,
       block: 0,
+      randomness: "block-hash",
       contracts: report.contracts,
     });
     const last = await gradwork.market.proposal(0n, BigInt(ROUNDS), 0n);

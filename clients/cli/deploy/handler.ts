@@ -2,23 +2,23 @@ import type { EIP1193Provider } from "@nomicfoundation/ignition-core";
 import { deployToFile, requireNewFile, walletProvider } from "../../../deploy/deployGradwork.ts";
 import { connectChain } from "../../chain/connection.ts";
 import { requireCurrency } from "../chain.ts";
-import type { SenderOptions } from "../chainOptions.ts";
 import { formatRows } from "../formats.ts";
 import type { Session } from "../session.ts";
 import { during, type Terminal } from "../terminal.ts";
+import type { DeployOptions } from "./options.ts";
 
 /** @throws {GradworkError} as `deployToFile` does */
-export async function handleDeploy(options: SenderOptions, session: Session): Promise<void> {
-  const { rpc, wallet, depth, deploymentFile } = options;
+export async function handleDeploy(options: DeployOptions, session: Session): Promise<void> {
+  const { rpc, wallet, depth, deploymentFile, randomness } = options;
   const { output, progress, signal } = session;
   requireNewFile(deploymentFile);
   const chain = await connectChain(rpc, wallet, depth);
   await requireCurrency(chain);
   const provider = watched(walletProvider(chain), progress, signal);
   const deployment = await during(progress, `deploying to chain ${chain.chainId}`, () =>
-    deployToFile(provider, deploymentFile, { confirmations: depth, pollMs: chain.pollMs }),
+    deployToFile(provider, deploymentFile, { randomness, confirmations: depth, pollMs: chain.pollMs }),
   );
-  output.say(`deployed to chain ${chain.chainId}, addresses in ${deploymentFile}`);
+  output.say(`deployed to chain ${chain.chainId}, seeds from ${randomness}, addresses in ${deploymentFile}`);
   for (const line of formatRows(Object.entries(deployment.contracts))) output.say(line);
 }
 

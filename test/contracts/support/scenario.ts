@@ -136,7 +136,7 @@ export async function openScenario(deployment: Deployment): Promise<Scenario> {
     deployment,
     token: await ethers.getContractAt("TestToken", contracts.TestToken),
     vault: await ethers.getContractAt("StakeVault", contracts.StakeVault),
-    randomness: await ethers.getContractAt("BlockHashRandomness", contracts.BlockHashRandomness),
+    randomness: await ethers.getContractAt("BlockHashRandomness", contracts.Randomness),
     leafChecker: await ethers.getContractAt("LeafChecker", contracts.LeafChecker),
     market: await ethers.getContractAt("TrainingMarket", contracts.TrainingMarket),
     committee: await ethers.getContractAt("Committee", contracts.Committee),
