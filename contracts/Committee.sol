@@ -297,14 +297,19 @@ contract Committee is ICommittee {
         Attester[] memory attesters_,
         ITrainingMarket.TaskParams memory params
     ) internal view returns (Tally.Result[] memory results) {
-        uint48 readAt = MARKET.round(taskId, number).proposalEndsAt - 1;
-        uint256 total = STAKE_VAULT.poolTotalAt(address(this), TaskId.unwrap(taskId), readAt);
+        ITrainingMarket.Round memory round = MARKET.round(taskId, number);
+        uint256 commitEndsAt = uint256(round.seededAt) + params.leafCheckSeconds + params.commitSeconds;
+        uint256 total = STAKE_VAULT.poolTotalAt(
+            address(this),
+            TaskId.unwrap(taskId),
+            round.proposalEndsAt - 1
+        );
         uint256 quorumWeight = Math.mulDiv(total, params.quorumBps, BPS, Math.Rounding.Ceil);
         results = new Tally.Result[](contenders.length);
         for (uint256 c = 0; c < contenders.length; c++) {
             Tally.Ballot[] memory ballots = new Tally.Ballot[](attesters_.length);
             for (uint256 i = 0; i < attesters_.length; i++) {
-                ballots[i] = _ballot(taskId, number, contenders[c], attesters_[i]);
+                ballots[i] = _ballot(taskId, number, contenders[c], attesters_[i], commitEndsAt);
             }
             results[c] = Tally.count(
                 ballots,
@@ -319,7 +324,8 @@ contract Committee is ICommittee {
         TaskId taskId,
         uint256 number,
         uint256 proposal,
-        Attester memory attester
+        Attester memory attester,
+        uint256 commitEndsAt
     ) internal view returns (Tally.Ballot memory ballot) {
         Vote storage vote_ = votesOf[taskId][number][attester.account][proposal];
         ballot.weight = attester.weight;
@@ -327,7 +333,9 @@ contract Committee is ICommittee {
         ballot.lossAfter = vote_.lossAfter;
         ballot.lossBefore = attestations[taskId][number][attester.account].lossBefore;
         if (ballot.verdict == Verdict.Unavailable) {
-            ballot.demanded = DISPUTES.demandOf(taskId, number, proposal, attester.account).count != 0;
+            // Later ones don't count: nobody turns a vote when others' are known.
+            uint256 demandedAt = DISPUTES.demandOf(taskId, number, proposal, attester.account).firstAt;
+            ballot.demanded = demandedAt != 0 && demandedAt < commitEndsAt;
         }
     }
 

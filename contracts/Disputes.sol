@@ -113,7 +113,8 @@ contract Disputes is IDisputes, ReentrancyGuardTransient {
         demand_.dueAt = dueAt.toUint48();
         // Of the head, an account may demand as often as it pays for it.
         if (demand_.count <= depth) demand_.count++;
-        demand_.leafIndex = uint64(leafIndex);
+        if (demand_.firstAt == 0) demand_.firstAt = uint48(block.timestamp);
+        demand_.leafIndex = uint40(leafIndex);
         emit LeafDemanded(taskId, number, proposal, msg.sender, leafIndex, deposit, dueAt);
         MARKET.recordDemands(taskId, number, proposal, uint8(open + 1), disputed.isHead ? 0 : dueAt);
         STAKE_VAULT.collect(msg.sender, deposit);

@@ -11,7 +11,7 @@ interface ICommittee {
     /* TYPES */
 
     /// @notice Positive: the data came and everything rebuilds. Unavailable: an abstention, but for who also demanded a
-    /// leaf of that proposal on chain: then it counts as negative.
+    /// leaf of that proposal on chain before the commit window closed: then it counts as negative.
     enum Verdict {
         None,
         Positive,

@@ -13,13 +13,15 @@ interface IDisputes {
 
     /// @notice What one account demands of a proposal; it has one demand open at a time.
     /// @param deposit in the contract's balance while the demand is open, else 0
+    /// @param firstAt when the account demanded a leaf of this proposal first
     /// @param dueAt the answer must come before; of an answered demand, until when it may be followed by another
     /// @param count demands of this account on this proposal, this one included
     struct Demand {
         uint96 deposit;
+        uint48 firstAt;
         uint48 dueAt;
         uint8 count;
-        uint64 leafIndex;
+        uint40 leafIndex;
     }
 
     /* EVENTS */

@@ -151,6 +151,7 @@ describe("Disputes, demands", () => {
       await expect(demanding).to.emit(market, "DisputesExtended").withArgs(taskId, 1n, dueAt);
       expect(await disputes.demandOf(...target, demander)).to.deep.equal([
         DEPOSIT,
+        dueAt - ANSWER,
         dueAt,
         1n,
         BigInt(FORGED),

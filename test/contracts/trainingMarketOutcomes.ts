@@ -33,6 +33,7 @@ import {
   recordSeed,
   registerTask,
   requestSeed,
+  revealAttestation,
   SMALL_VECTORS,
   STAKES,
   startRound,
@@ -274,6 +275,20 @@ describe("TrainingMarket, outcomes to the wei", () => {
         burned: REJECTED + 2n * DEVIATED + demandDeposit - answerRefund,
       });
       expect(named(PHASES, await market.phase(taskId))).to.equal("Idle");
+    });
+
+    it("does not count a demand made when the commit window was over", async () => {
+      const { disputes, verifiers, taskId, transition } = task;
+      const ballots = [BETTER, BETTER, UNAVAILABLE];
+      await startRound(task, "Revealing", ballots);
+      await tick();
+      await disputes.connect(verifiers[2]).demand(taskId, 1n, 0n, 0n);
+      await tick();
+      await disputes.answer(taskId, 1n, 0n, verifiers[2], transition.opening(0));
+      for (const [i, verifier] of verifiers.entries()) await revealAttestation(task, verifier, ballots[i]!);
+      await passTo((await ends(task)).disputeEndsAt);
+      await finalize(task);
+      expect(await outcomeOf(task)).to.equal("Confirmed");
     });
 
     it("costs nothing where the task has set no share", async () => {
