@@ -63,6 +63,6 @@ export const DEFAULT_TASK_PARAMS: TaskParams = {
   leafChecks: 4n,
   maxProposals: 4n,
   committeeSize: 16n,
-  minImprovementMicroNats: 5_000n,
+  minImprovementMicroNats: 12_000n,
   toleranceMicroNats: 2_000n,
 };
