@@ -6,14 +6,22 @@ import { expectSnapshot } from "./support/snapshot.ts";
 /** EIP-170. */
 const MAX_CONTRACT_BYTES = 24_576;
 
-describe("bytecode", () => {
-  const sizes = Object.fromEntries(
-    CONTRACT_NAMES.map((name) => [name, dataLength(loadArtifact(name).deployedBytecode)]),
-  );
+/** EIP-3860: what creates a contract, its arguments and the contracts that it makes included. */
+const MAX_INIT_CODE_BYTES = 49_152;
 
-  for (const [name, bytes] of Object.entries(sizes)) {
-    it(`of ${name} fits in ${MAX_CONTRACT_BYTES} bytes`, () => {
-      expect(bytes).to.be.within(1, MAX_CONTRACT_BYTES);
+/** No contract's constructor takes more than four words. */
+const ARGUMENTS_BYTES = 4 * 32;
+
+describe("bytecode", () => {
+  const sizes: Record<string, number> = {};
+  for (const name of CONTRACT_NAMES) {
+    const { bytecode, deployedBytecode } = loadArtifact(name);
+    sizes[name] = dataLength(deployedBytecode);
+    const initCodeBytes = dataLength(bytecode) + ARGUMENTS_BYTES;
+
+    it(`of ${name} fits in ${MAX_CONTRACT_BYTES} bytes, and what creates it in ${MAX_INIT_CODE_BYTES}`, () => {
+      expect(sizes[name]).to.be.within(1, MAX_CONTRACT_BYTES);
+      expect(initCodeBytes).to.be.within(ARGUMENTS_BYTES + 1, MAX_INIT_CODE_BYTES);
     });
   }
 

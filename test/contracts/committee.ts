@@ -30,6 +30,7 @@ import {
   openProposal,
   outcomeOf,
   PARAMS,
+  partyAt,
   passTo,
   playRound,
   positive,
@@ -248,9 +249,7 @@ describe("Committee", () => {
         draw(seed, "COMMITTEE", taskId, 1n, 0n, address) < (2n ** 256n * 8n) / 1_000n;
       let address = 0xfen << 152n;
       while (!isDrawn(address)) address++;
-      const ground = await ethers.getImpersonatedSigner(ethers.toBeHex(address));
-      await networkHelpers.setBalance(ground.address, parseEther("1"));
-      await fundParty(task, ground);
+      const ground = await partyAt(task, address);
       await committee.connect(ground).enrol(taskId, LEAST);
       await checkLeaves(task);
       expect(named(PHASES, await market.phase(taskId))).to.equal("Committing");

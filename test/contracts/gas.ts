@@ -1,27 +1,36 @@
 import type { HardhatEthersSigner } from "@nomicfoundation/hardhat-ethers/types";
 import { expect } from "chai";
-import { type ContractTransactionResponse, dataLength, id, parseEther } from "ethers";
-import { named, OUTCOMES } from "../../clients/chain/phase.ts";
+import { dataLength, id, parseEther } from "ethers";
+import type { Outcome } from "../../clients/chain/phase.ts";
 import { toHex } from "../../clients/model/bytes.ts";
-import { FULL_LEAF_BYTES, QUANT_LEAF_BYTES } from "../../clients/model/geometry.ts";
+import { draw } from "../../clients/model/draws.ts";
+
 import { keccak256 } from "../../clients/model/keccak.ts";
+import { sortitionWeight } from "../../clients/model/sortition.ts";
+import { gasUsed } from "./support/gasUsed.ts";
+import { expectSolvent } from "./support/money.ts";
+import { expectRefused } from "./support/refusal.ts";
 import {
+  type Ballot,
   CONFIRMING,
   checkLeaves,
   commitAttestation,
-  currentRound,
   deployScenario,
   drawnOpenings,
   ends,
   enrolVerifiers,
   ethers,
   finalize,
-  fundParty,
+  fundParties,
   LOCATION,
+  MINED,
   NEGATIVE,
   networkHelpers,
   openProposal,
+  openScenario,
+  outcomeOf,
   PARAMS,
+  partyAt,
   passTo,
   positive,
   propose,
@@ -29,10 +38,11 @@ import {
   registerTask,
   requestSeed,
   revealAttestation,
+  SMALL_VECTORS,
   startRound,
+  stepFrom,
   type Task,
   tick,
-  type Vote,
 } from "./support/scenario.ts";
 import { expectSnapshot } from "./support/snapshot.ts";
 import { commitTransition, followVectors, makeVectors, type Transition } from "./support/transition.ts";
@@ -58,12 +68,7 @@ const LIMITS: Record<string, number> = {
 };
 
 const BETTER = positive(5_000_000n, 4_990_000n);
-const SILENT: Vote = { ...NEGATIVE, silent: true };
-
-async function gasOf(sending: Promise<ContractTransactionResponse>): Promise<number> {
-  const receipt = await (await sending).wait();
-  return Number(receipt!.gasUsed);
-}
+const SILENT: Ballot = { ...NEGATIVE, silent: true };
 
 /** A second, deeper model's first two updates, and a task whose first head is confirmed and whose parties have claimed. */
 async function createDeepTask(): Promise<Task> {
@@ -76,7 +81,7 @@ async function createDeepTask(): Promise<Task> {
   await finalize(first);
   for (const party of [task.rival, ...task.verifiers]) {
     await tick();
-    await task.market.claim(party);
+    await task.vault.claim(party);
   }
   const step = new Float32Array(PARAMETERS).fill(-1e-3);
   return { ...task, transition: commitTransition(followVectors(vectors.newParameters, step)) };
@@ -95,6 +100,8 @@ describe("gas", () => {
     await snapshot.restore();
     await measureConfirmed(task);
     await snapshot.restore();
+    await measureAbsence(task);
+    await snapshot.restore();
     gas.finalizeRejected = await measureFinalize(task, [NEGATIVE, NEGATIVE, positive(9n, 8n)], "Rejected");
     await snapshot.restore();
     gas.finalizeSilent = await measureFinalize(task, [SILENT, SILENT, SILENT], "Void");
@@ -104,17 +111,17 @@ describe("gas", () => {
 
   /** A newcomer's calls, each for the first time. */
   async function measureParty(task: Task): Promise<void> {
-    const { token, vault, market, stranger, owner, taskId, transition } = task;
+    const { token, vault, market, committee, stranger, owner, taskId, transition } = task;
     await tick();
     await token.connect(stranger).faucet(parseEther("1000"));
     await tick();
     await token.connect(stranger).approve(vault, parseEther("1000"));
     await tick();
-    gas.deposit = await gasOf(vault.connect(stranger).deposit(parseEther("1000")));
+    gas.deposit = await gasUsed(vault.connect(stranger).deposit(parseEther("1000")));
     await tick();
-    gas.enrol = await gasOf(market.connect(stranger).enrol(taskId, PARAMS.verifierStake));
+    gas.enrol = await gasUsed(committee.connect(stranger).enrol(taskId, PARAMS.verifierStake));
     await tick();
-    gas.registerTask = await gasOf(
+    gas.registerTask = await gasUsed(
       market.connect(owner).registerTask(PARAMS, transition.head, id("manifest"), LOCATION),
     );
   }
@@ -124,33 +131,40 @@ describe("gas", () => {
    * not claimed, so that each one's are stored anew.
    */
   async function measureConfirmed(task: Task): Promise<void> {
-    gas.propose = await gasOf(propose(task));
-    gas.openProposal = await gasOf(openProposal(task));
-    gas.requestSeed = await gasOf(requestSeed(task));
-    gas.recordSeed = await gasOf(recordSeed(task));
-    gas.checkLeavesPerLeaf = Math.ceil((await gasOf(checkLeaves(task))) / Number(task.params.leafChecks));
+    gas.propose = await gasUsed(propose(task));
+    gas.openProposal = await gasUsed(openProposal(task));
+    gas.requestSeed = await gasUsed(requestSeed(task));
+    gas.recordSeed = await gasUsed(recordSeed(task));
+    gas.checkLeavesPerLeaf = Math.ceil((await gasUsed(checkLeaves(task))) / Number(task.params.leafChecks));
     gas.commitAttestation = await dearest(task, commitAttestation);
     await passTo((await ends(task)).commitEndsAt);
     gas.revealAttestation = await dearest(task, revealAttestation);
     await passTo((await ends(task)).disputeEndsAt);
-    gas.finalizeConfirmed = await gasOf(finalize(task));
-    expect(named(OUTCOMES, (await currentRound(task)).outcome)).to.equal("Confirmed");
+    gas.finalizeConfirmed = await gasUsed(finalize(task));
+    expect(await outcomeOf(task)).to.equal("Confirmed");
     await tick();
-    gas.claim = await gasOf(task.market.claim(task.miner));
+    gas.claim = await gasUsed(task.vault.claim(task.miner));
+  }
+
+  async function measureAbsence(task: Task): Promise<void> {
+    const { committee, stranger, verifiers, taskId } = task;
+    await startRound(task, "Revealing", []);
+    await tick();
+    gas.reportAbsence = await gasUsed(committee.connect(stranger).reportAbsence(taskId, verifiers[0]));
   }
 
   async function dearest(task: Task, attest: typeof commitAttestation): Promise<number> {
     let most = 0;
     for (const [i, verifier] of task.verifiers.entries()) {
-      most = Math.max(most, await gasOf(attest(task, verifier, CONFIRMING[i]!)));
+      most = Math.max(most, await gasUsed(attest(task, verifier, CONFIRMING[i]!)));
     }
     return most;
   }
 
-  async function measureFinalize(task: Task, votes: Vote[], outcome: string): Promise<number> {
-    await startRound(task, "Ended", votes);
-    const used = await gasOf(finalize(task));
-    expect(named(OUTCOMES, (await currentRound(task)).outcome)).to.equal(outcome);
+  async function measureFinalize(task: Task, ballots: Ballot[], outcome: Outcome): Promise<number> {
+    await startRound(task, "Ended", ballots);
+    const used = await gasUsed(finalize(task));
+    expect(await outcomeOf(task)).to.equal(outcome);
     return used;
   }
 
@@ -165,82 +179,156 @@ describe("gas", () => {
   });
 });
 
-describe("limits of a task", () => {
-  it("64 verifiers enrol, no more, and a round of all of them is finalized in one transaction", async () => {
-    const scenario = await networkHelpers.loadFixture(deployScenario);
-    const task = await registerTask(scenario);
-    const { market, taskId, stranger } = task;
-    const verifiers: HardhatEthersSigner[] = [];
-    const most = Number(await market.MAX_VERIFIERS());
-    expect(most).to.equal(64);
-    for (let i = 1; i <= most; i++) {
-      const verifier = await ethers.getImpersonatedSigner(ethers.toBeHex(i, 20).replace("0x00", "0xff"));
-      await networkHelpers.setBalance(verifier.address, parseEther("1"));
-      await fundParty(scenario, verifier);
-      await market.connect(verifier).enrol(taskId, PARAMS.verifierStake);
-      verifiers.push(verifier);
-    }
-    await fundParty(scenario, stranger);
-    await expect(market.connect(stranger).enrol(taskId, PARAMS.verifierStake))
-      .to.be.revertedWithCustomError(market, "TooManyVerifiers")
-      .withArgs(64);
+/** A task of the most proposals and the largest committee, of which 49 verifiers are drawn, against all odds. */
+type FullTask = Task & { attesters: HardhatEthersSigner[]; proposing: Task[] };
 
-    // Each measured otherwise; every other one is silent and the rest are far apart, so that nearly all are penalized.
-    const voteOf = (i: number): Vote => positive(BigInt(i) * 1_000_000n, 0n);
-    await startRound(task, "Committing");
-    for (const [i, verifier] of verifiers.entries()) await commitAttestation(task, verifier, voteOf(i));
-    await passTo((await ends(task)).commitEndsAt);
-    for (const [i, verifier] of verifiers.entries()) {
-      if (i % 2 === 0) await revealAttestation(task, verifier, voteOf(i));
+const ATTESTERS = 49;
+const STAKE = parseEther("60");
+
+async function createFullTask(): Promise<FullTask> {
+  const seed = id("known beforehand");
+  const token = await ethers.deployContract("TestToken");
+  const vault = await ethers.deployContract("StakeVault", [token, 7 * 86_400]);
+  const randomness = await ethers.deployContract("FixedRandomness", [seed]);
+  const leafChecker = await ethers.deployContract("LeafChecker");
+  const taskRules = await ethers.deployContract("TaskRules");
+  const market = await ethers.deployContract("TrainingMarket", [vault, randomness, leafChecker, taskRules]);
+  const [committee, disputes] = [await market.COMMITTEE(), await market.DISPUTES()];
+  await vault.fixProtocols([market, committee, disputes]);
+  const contracts = {
+    TestToken: await token.getAddress(),
+    StakeVault: await vault.getAddress(),
+    BlockHashRandomness: await randomness.getAddress(),
+    LeafChecker: await leafChecker.getAddress(),
+    TaskRules: await taskRules.getAddress(),
+    TrainingMarket: await market.getAddress(),
+    Committee: committee,
+    Disputes: disputes,
+  };
+  const scenario = await openScenario({ chainId: 31_337, block: 0, contracts });
+  const task = await registerTask(scenario, {
+    maxProposals: 8n,
+    committeeSize: 16n,
+    missedRevealPenalty: STAKE,
+    verifierStake: STAKE,
+    deviationPenalty: STAKE / 8n,
+  });
+  // Each is drawn once in three rounds; these are in the first.
+  const total = BigInt(ATTESTERS) * STAKE;
+  const attesters: HardhatEthersSigner[] = [];
+  for (let address = 0xabn << 152n; attesters.length < ATTESTERS; address++) {
+    const drawn = draw(seed, "COMMITTEE", task.taskId, 1n, 0n, address);
+    if (sortitionWeight(drawn, STAKE, total, task.params.committeeSize) === 0n) continue;
+    const attester = await partyAt(task, address);
+    await tick();
+    await task.committee.connect(attester).enrol(task.taskId, STAKE);
+    attesters.push(attester);
+  }
+  const proposing = (await fundParties(task, 8)).map((miner, i) => ({
+    ...task,
+    miner,
+    transition: stepFrom(SMALL_VECTORS.parameters, i + 1),
+  }));
+  return { ...task, attesters, proposing };
+}
+
+describe("limits of a task", () => {
+  describe("with 48 attesters of 8 proposals", () => {
+    /** Falls from one attester to the next, so that no value is passed over in the search for the median. */
+    function falling(most: bigint, step: bigint, i: number): bigint {
+      return most - step * BigInt(i);
     }
-    await passTo((await ends(task)).disputeEndsAt);
-    expect(await gasOf(finalize(task))).to.be.below(MAX_TRANSACTION_GAS);
-    expect(named(OUTCOMES, (await currentRound(task)).outcome)).to.equal("Confirmed");
+
+    const cases: [
+      name: string,
+      vote: (i: number, proposal: number) => [lossBefore: bigint, lossAfter: bigint],
+    ][] = [
+      [
+        "all but one of whom deviate on every one",
+        (i) => [falling(9_000_000n, 20_000n, i), falling(8_000_000n, 10_000n, i)],
+      ],
+      [
+        "all of whom are paid for one and penalized for the others",
+        (i, proposal) => [
+          falling(9_000_000n, 20n, i),
+          proposal === 0 ? falling(7_000_000n, 10n, i) : falling(8_000_000n, 10_000n, i),
+        ],
+      ],
+    ];
+    for (const [name, lossesOf] of cases) {
+      it(`${name}: finalized in one transaction`, async () => {
+        const task = await networkHelpers.loadFixture(createFullTask);
+        const { committee, taskId, proposing } = task;
+        await startRound(task, "Committing", [], proposing);
+        const attesters = task.attesters.slice(0, 48);
+        const ballotOf = (i: number): Ballot =>
+          positive(lossesOf(i, 0)[0], ...proposing.map((_, proposal) => lossesOf(i, proposal)[1]));
+        for (const [i, attester] of attesters.entries()) await commitAttestation(task, attester, ballotOf(i));
+        const late = task.attesters[48]!;
+        await expectRefused(
+          task,
+          () => committee.connect(late).commitAttestation(taskId, 1n, id("sealed"), MINED),
+          "TooManyAttesters",
+          [48n],
+          committee,
+        );
+        await passTo((await ends(task)).commitEndsAt);
+        for (const [i, attester] of attesters.entries()) await revealAttestation(task, attester, ballotOf(i));
+        await passTo((await ends(task)).disputeEndsAt);
+        await tick();
+        await task.market.finalize(taskId, { gasLimit: MAX_TRANSACTION_GAS });
+        expect(await outcomeOf(task)).to.equal("Confirmed");
+        const penalized = await committee.queryFilter(committee.filters.VerifierPenalized(taskId));
+        expect(penalized.length).to.be.at.least(47);
+        await expectSolvent(task, [...task.attesters, ...proposing.map(({ miner }) => miner)]);
+      });
+    }
   });
 
   it("16 leaves of the deepest trees are checked in one transaction that nodes relay", async () => {
     const task = await registerTask(
       await networkHelpers.loadFixture(deployScenario),
       { leafChecks: 16n },
-      zeroTransition(32),
+      uniformTransition(32),
     );
     await startRound(task, "LeafChecking");
     const { openings } = await drawnOpenings(task);
     const checking = await checkLeaves(task);
-    expect(await gasOf(Promise.resolve(checking))).to.be.below(MAX_TRANSACTION_GAS);
+    expect(await gasUsed(Promise.resolve(checking))).to.be.below(MAX_TRANSACTION_GAS);
     // Beside its data a transaction holds a signature, an address and some numbers.
     expect(dataLength(checking.data) + 512).to.be.below(MAX_TRANSACTION_BYTES);
     expect(openings.length).to.equal(16);
   });
 });
 
-/** A model of 2^depth leaves, all of them zero, and the update that leaves it so. */
-function zeroTransition(depth: number): Transition {
-  const [full, quant] = [new Uint8Array(FULL_LEAF_BYTES), new Uint8Array(QUANT_LEAF_BYTES)];
-  const [fullPath, quantPath] = [zeroPath(full, depth), zeroPath(quant, depth)];
-  const [fullRoot, quantRoot] = [fullPath.pop()!, quantPath.pop()!];
+/** A model of 2^depth leaves, all of them zero, and an update that makes all of them another, equal one. */
+function uniformTransition(depth: number): Transition {
+  const vectors = followVectors(new Float32Array(256), new Float32Array(256).fill(1e-3));
+  const opening = commitTransition(vectors).opening(0);
+  const { oldLeaf, updateLeaf, newLeaf, quantLeaf } = opening;
+  const [oldPath, updatePath, newPath, quantPath] = [oldLeaf, updateLeaf, newLeaf, quantLeaf].map((leaf) =>
+    uniformPath(leaf, depth),
+  ) as [string[], string[], string[], string[]];
+  const oldRoot = oldPath.pop()!;
   return {
-    head: { fullRoot, quantRoot, parameterCount: 256n * 2n ** BigInt(depth) },
-    fullRoot,
-    quantRoot,
-    updateRoot: quantRoot,
+    head: { fullRoot: oldRoot, quantRoot: oldRoot, parameterCount: 256n * 2n ** BigInt(depth) },
+    updateRoot: updatePath.pop()!,
+    fullRoot: newPath.pop()!,
+    quantRoot: quantPath.pop()!,
     depth,
     leafCount: 2 ** depth,
     opening: () => ({
-      oldLeaf: full,
-      updateLeaf: quant,
-      newLeaf: full,
-      quantLeaf: quant,
-      oldProof: fullPath,
-      updateProof: quantPath,
-      newProof: fullPath,
+      ...opening,
+      oldProof: oldPath,
+      updateProof: updatePath,
+      newProof: newPath,
       quantProof: quantPath,
     }),
   };
 }
 
 /** Hashes at each height of a tree of equal leaves, from the leaf to the root. */
-function zeroPath(leaf: Uint8Array, depth: number): string[] {
+function uniformPath(leaf: Uint8Array, depth: number): string[] {
   const path = [keccak256(leaf)];
   for (let height = 0; height < depth; height++) {
     path.push(keccak256(Buffer.concat([path[height]!, path[height]!])));

@@ -1,33 +1,30 @@
 import { expect } from "chai";
 import type { BaseContract } from "ethers";
+import { named, PHASES } from "../../clients/chain/phase.ts";
 import type { ReentrantToken } from "../../types/test/ReentrantToken.ts";
-import { FORGERIES, forgedTransition } from "./support/forgery.ts";
 import { expectSolvent } from "./support/money.ts";
 import {
-  CONFIRMING,
-  checkLeaves,
-  ends,
   enrolVerifiers,
   ethers,
   finalize,
   networkHelpers,
   now,
-  openProposal,
   openScenario,
   PARAMS,
   passTo,
   playRound,
+  proposableRound,
   propose,
   registerTask,
-  STAKES,
+  SMALL_VECTORS,
   startRound,
+  stepFrom,
   type Task,
+  tick,
   UNAVAILABLE,
-  type Vote,
 } from "./support/scenario.ts";
 
 const WITHDRAWN = 1_000n;
-const SILENT: Vote = { ...UNAVAILABLE, silent: true };
 
 /** A task whose token calls back during transfers, and is a staker too. */
 type ReentrantTask = Task & { reentrant: ReentrantToken };
@@ -37,26 +34,33 @@ async function createReentrantTask(): Promise<ReentrantTask> {
   const vault = await ethers.deployContract("StakeVault", [reentrant, 7 * 86_400]);
   const randomness = await ethers.deployContract("BlockHashRandomness");
   const leafChecker = await ethers.deployContract("LeafChecker");
-  const market = await ethers.deployContract("TrainingMarket", [reentrant, vault, randomness, leafChecker]);
-  await vault.fixProtocols([market]);
+  const taskRules = await ethers.deployContract("TaskRules");
+  const market = await ethers.deployContract("TrainingMarket", [vault, randomness, leafChecker, taskRules]);
+  const [committee, disputes] = [await market.COMMITTEE(), await market.DISPUTES()];
+  await vault.fixProtocols([market, committee, disputes]);
   const contracts = {
     TestToken: await reentrant.getAddress(),
     StakeVault: await vault.getAddress(),
     BlockHashRandomness: await randomness.getAddress(),
     LeafChecker: await leafChecker.getAddress(),
+    TaskRules: await taskRules.getAddress(),
     TrainingMarket: await market.getAddress(),
+    Committee: committee,
+    Disputes: disputes,
   };
   const scenario = await openScenario({ chainId: 31_337, block: 0, contracts });
   const task = { ...(await registerTask(scenario)), reentrant };
   await enrolVerifiers(task);
-  await actAsToken(task, reentrant, "faucet", [10n * WITHDRAWN]);
-  await actAsToken(task, reentrant, "approve", [contracts.StakeVault, 10n * WITHDRAWN]);
-  await actAsToken(task, vault, "deposit", [2n * WITHDRAWN]);
+  const funds = PARAMS.minerBond + PARAMS.proposalFee + 20n * PARAMS.demandDeposit;
+  await actAsToken(task, reentrant, "faucet", [funds]);
+  await actAsToken(task, reentrant, "approve", [contracts.StakeVault, funds]);
+  await actAsToken(task, vault, "deposit", [PARAMS.minerBond + 2n * WITHDRAWN]);
   return task;
 }
 
 /** Makes a call in which the token itself is the sender. */
 async function actAsToken({ reentrant }: ReentrantTask, callee: BaseContract, name: string, args: unknown[]) {
+  await tick();
   return reentrant.act(await callee.getAddress(), callee.interface.encodeFunctionData(name, args));
 }
 
@@ -72,23 +76,44 @@ describe("a token that calls back during a transfer", () => {
   });
 
   async function arm(callee: BaseContract, name: string, args: unknown[]): Promise<void> {
+    await tick();
     await task.reentrant.arm(await callee.getAddress(), callee.interface.encodeFunctionData(name, args));
   }
 
-  /** The revert data with which the guard of market or vault answers. */
+  /** The revert data with which the guard of any contract answers. */
   function guardRefusal(): string {
     return task.market.interface.encodeErrorResult("ReentrancyGuardReentrantCall");
   }
 
-  /** Expects the next transfer's callback to be made, and refused by the guard. */
-  async function expectGuarded(
-    sending: () => Promise<unknown>,
-    callee: BaseContract,
-    name: string,
-    args: unknown[],
-  ): Promise<void> {
-    await arm(callee, name, args);
-    await expect(sending()).to.emit(task.reentrant, "CalledBack").withArgs(false, guardRefusal());
+  type Callback = [callee: BaseContract, name: string, args: unknown[]];
+
+  /** Expects the next transfer's callback to be made, and refused by a guard. */
+  async function expectGuarded(sending: () => Promise<unknown>, ...callback: Callback): Promise<void> {
+    const snapshot = await networkHelpers.takeSnapshot();
+    await arm(...callback);
+    await expect(sending(), callback[1])
+      .to.emit(task.reentrant, "CalledBack")
+      .withArgs(false, guardRefusal());
+    await snapshot.restore();
+  }
+
+  /** Expects the next transfer's callback to be made, and to succeed. */
+  async function expectTaken(sending: () => Promise<unknown>, ...callback: Callback): Promise<void> {
+    await arm(...callback);
+    await expect(sending(), callback[1]).to.emit(task.reentrant, "CalledBack").withArgs(true, "0x");
+  }
+
+  /** All calls that move tokens, each of which the vault guards at the latest. */
+  async function guardedByVault(): Promise<Callback[]> {
+    const { vault, market, miner, taskId, disputes } = task;
+    return [
+      [vault, "deposit", [1n]],
+      [vault, "completeWithdrawal", []],
+      [vault, "claim", [miner.address]],
+      [market, "fundTask", [taskId, 1n]],
+      [market, "propose", [taskId, await proposableRound(task), ethers.id("sealed")]],
+      [disputes, "demand", [taskId, 1n, 0n, 0n]],
+    ];
   }
 
   /** Starts the withdrawal of some of the token's stake and lets its delay pass. */
@@ -97,116 +122,164 @@ describe("a token that calls back during a transfer", () => {
     await passTo((await now()) + (await task.vault.withdrawalDelaySeconds()));
   }
 
-  it("cannot claim twice", async () => {
-    const { market, token, miner } = task;
+  async function confirmRound(): Promise<void> {
     await playRound(task);
     await finalize(task);
-    const wallet = await token.balanceOf(miner);
-    await expectGuarded(() => market.claim(miner), market, "claim", [miner.address]);
-    expect(await token.balanceOf(miner)).to.equal(wallet + PARAMS.minerReward);
-    expect(await market.claimable(miner)).to.equal(0n);
-  });
-
-  it("cannot withdraw twice", async () => {
-    const { vault, token, reentrant } = task;
-    await awaitWithdrawal();
-    const wallet = await token.balanceOf(reentrant);
-    const complete = () => actAsToken(task, vault, "completeWithdrawal", []);
-    await expectGuarded(complete, vault, "completeWithdrawal", []);
-    expect(await token.balanceOf(reentrant)).to.equal(wallet + WITHDRAWN);
-    expect((await vault.accounts(reentrant)).withdrawing).to.equal(0n);
-  });
-
-  it("cannot deposit within a withdrawal or a deposit", async () => {
-    const { vault, miner } = task;
-    await awaitWithdrawal();
-    const complete = () => actAsToken(task, vault, "completeWithdrawal", []);
-    await expectGuarded(complete, vault, "deposit", [1n]);
-    await expectGuarded(() => vault.connect(miner).deposit(1n), vault, "deposit", [1n]);
-  });
-
-  it("may request a withdrawal within one: what it is owed stays the same", async () => {
-    const { vault, reentrant } = task;
-    await awaitWithdrawal();
-    await arm(vault, "requestWithdrawal", [WITHDRAWN]);
-    await expect(actAsToken(task, vault, "completeWithdrawal", []))
-      .to.emit(reentrant, "CalledBack")
-      .withArgs(true, "0x");
-    const { free, withdrawing } = await vault.accounts(reentrant);
-    expect([free, withdrawing]).to.deep.equal([0n, WITHDRAWN]);
-  });
-
-  it("cannot fund, propose or claim within funding or a proposal", async () => {
-    const { market, owner, miner, taskId } = task;
-    const fund = () => market.connect(owner).fundTask(taskId, 1n);
-    await expectGuarded(fund, market, "fundTask", [taskId, 1n]);
-    await expectGuarded(fund, market, "propose", [taskId, ethers.id("sealed")]);
-    await expectGuarded(() => propose(task), market, "claim", [miner.address]);
-  });
-
-  for (const [name, args] of [
-    ["finalize", [0n]],
-    ["closeTask", [0n]],
-    ["fundTask", [0n, 1n]],
-    ["requestSeed", [0n]],
-  ] as const) {
-    it(`cannot call ${name} while a round is finalized and a closing is due`, async () => {
-      const { market, owner, taskId } = task;
-      await market.connect(owner).requestClose(taskId);
-      await playRound(task, [SILENT, ...CONFIRMING.slice(1)]);
-      await expectGuarded(() => finalize(task), market, name, args.slice());
-      await market.closeTask(taskId);
-      expect((await market.task(taskId)).escrow).to.equal(0n);
-    });
   }
 
-  it("may leave a task while a round is finalized, and pays its penalty all the same", async () => {
-    const { market, vault, reentrant, taskId } = task;
-    const stake = PARAMS.verifierStake;
-    await actAsToken(task, reentrant, "faucet", [stake]);
-    await actAsToken(task, reentrant, "approve", [await vault.getAddress(), stake]);
-    await actAsToken(task, vault, "deposit", [stake]);
-    await actAsToken(task, market, "enrol", [taskId, stake]);
-    await startRound(task, "Committing");
-    await actAsToken(task, market, "commitAttestation", [taskId, ethers.id("never revealed")]);
-    for (const verifier of task.verifiers) {
-      await market.connect(verifier).commitAttestation(taskId, ethers.id("never revealed"));
-    }
-    await passTo((await ends(task)).disputeEndsAt);
-    await arm(market, "disenrol", [taskId]);
-    const finalizing = market.finalize(taskId);
-    await expect(finalizing).to.emit(reentrant, "CalledBack").withArgs(true, "0x");
-    await expect(finalizing)
-      .to.emit(market, "VerifierPenalized")
-      .withArgs(taskId, 1n, await reentrant.getAddress(), PARAMS.missedRevealPenalty);
-    expect((await vault.accounts(reentrant)).withdrawing).to.equal(stake - PARAMS.missedRevealPenalty);
-    expect(await vault.pooled(market, taskId, task.verifiers[2])).to.equal(
-      STAKES[2] - PARAMS.missedRevealPenalty,
-    );
+  describe("of a deposit, a withdrawal or a claim", () => {
+    it("moves no other token through the vault", async () => {
+      const { vault, miner } = task;
+      await confirmRound();
+      await awaitWithdrawal();
+      const sendings = [
+        () => vault.connect(miner).deposit(1n),
+        () => actAsToken(task, vault, "completeWithdrawal", []),
+        () => vault.claim(miner),
+      ];
+      const callbacks = await guardedByVault();
+      for (const sending of sendings) {
+        for (const callback of callbacks) await expectGuarded(sending, ...callback);
+      }
+    });
+
+    it("cannot claim twice", async () => {
+      const { vault, token, miner } = task;
+      await confirmRound();
+      const wallet = await token.balanceOf(miner);
+      await arm(vault, "claim", [miner.address]);
+      await vault.claim(miner);
+      expect(await token.balanceOf(miner)).to.equal(wallet + PARAMS.minerReward);
+      expect(await vault.balanceOf(miner)).to.equal(0n);
+    });
+
+    it("cannot withdraw twice", async () => {
+      const { vault, token, reentrant } = task;
+      await awaitWithdrawal();
+      const wallet = await token.balanceOf(reentrant);
+      await arm(vault, "completeWithdrawal", []);
+      await actAsToken(task, vault, "completeWithdrawal", []);
+      expect(await token.balanceOf(reentrant)).to.equal(wallet + WITHDRAWN);
+      expect((await vault.accounts(reentrant)).withdrawing).to.equal(0n);
+    });
+
+    it("may request a withdrawal within one: what it is owed stays the same", async () => {
+      const { vault, reentrant } = task;
+      await awaitWithdrawal();
+      const { free } = await vault.accounts(reentrant);
+      const complete = () => actAsToken(task, vault, "completeWithdrawal", []);
+      await expectTaken(complete, vault, "requestWithdrawal", [WITHDRAWN]);
+      const after = await vault.accounts(reentrant);
+      expect([after.free, after.withdrawing]).to.deep.equal([free - WITHDRAWN, WITHDRAWN]);
+    });
+
+    it("may finalize a round within a claim, once, and everybody is owed what is owed", async () => {
+      const { market, vault, miner, taskId } = task;
+      await confirmRound();
+      await playRound({ ...task, transition: stepFrom(SMALL_VECTORS.newParameters, 1) }, []);
+      await expectTaken(() => vault.claim(miner), market, "finalize", [taskId]);
+      expect(named(PHASES, await market.phase(taskId))).to.equal("Idle");
+      expect(await vault.balanceOf(miner)).to.equal(0n);
+    });
   });
 
-  it("cannot close a task while its miner's bond is forfeited", async () => {
-    const wrongSum = FORGERIES.find(({ verdict }) => verdict === "WrongSum")!;
-    const forged = await registerTask(task, {}, forgedTransition(wrongSum));
-    await forged.market.connect(forged.owner).requestClose(forged.taskId);
-    await startRound(forged, "LeafChecking");
-    await expectGuarded(() => checkLeaves(forged), forged.market, "closeTask", [forged.taskId]);
-    await forged.market.closeTask(forged.taskId);
+  describe("of a proposal's fee", () => {
+    it("calls neither market nor vault for more", async () => {
+      const { market, taskId, reentrant } = task;
+      const sealed = ethers.id("of the token");
+      const asToken = () => actAsToken(task, market, "propose", [taskId, 1n, sealed]);
+      const callbacks: Callback[] = [
+        ...(await guardedByVault()).filter(([, name]) => name !== "demand"),
+        [market, "finalize", [taskId]],
+        [market, "closeTask", [taskId]],
+        [market, "requestSeed", [taskId]],
+        [market, "releaseBond", [taskId, 1n, 0n]],
+      ];
+      for (const callback of callbacks) {
+        await expectGuarded(asToken, ...callback);
+        await expectGuarded(() => propose(task), ...callback);
+      }
+      expect(await task.vault.balanceOf(reentrant)).to.equal(0n);
+    });
+
+    it("cannot join a round a second time", async () => {
+      const { market, taskId } = task;
+      const again: Callback = [market, "propose", [taskId, 1n, ethers.id("again")]];
+      await arm(...again);
+      await actAsToken(task, market, "propose", [taskId, 1n, ethers.id("of the token")]);
+      expect((await market.round(taskId, 1n)).proposals).to.equal(1n);
+    });
   });
 
-  it("cannot fund a task or request its seed while an old one is replaced", async () => {
-    const { market, taskId } = task;
-    await propose(task);
-    await openProposal(task);
-    await passTo((await ends(task)).openingEndsAt);
-    await market.requestSeed(taskId);
-    for (const [name, args] of [
-      ["fundTask", [taskId, 1n]],
-      ["requestSeed", [taskId]],
-    ] as const) {
-      const { seedTicket } = await market.round(taskId, 1n);
-      await networkHelpers.mineUpTo(seedTicket + 256n);
-      await expectGuarded(() => market.requestSeed(taskId), market, name, args.slice());
-    }
+  describe("of a task's funding", () => {
+    it("calls neither market nor vault for more", async () => {
+      const { market, owner, taskId } = task;
+      const fund = () => market.connect(owner).fundTask(taskId, 1n);
+      const callbacks: Callback[] = [
+        ...(await guardedByVault()).filter(([, name]) => name !== "demand"),
+        [market, "finalize", [taskId]],
+        [market, "closeTask", [taskId]],
+      ];
+      for (const callback of callbacks) await expectGuarded(fund, ...callback);
+    });
+
+    it("counts once, with what it calls back for refused", async () => {
+      const { market, owner, taskId } = task;
+      const { escrow } = await market.task(taskId);
+      await arm(market, "fundTask", [taskId, 5n]);
+      await market.connect(owner).fundTask(taskId, 7n);
+      expect((await market.task(taskId)).escrow).to.equal(escrow + 7n);
+    });
+  });
+
+  describe("of a demand's deposit", () => {
+    it("calls neither disputes nor vault for more", async () => {
+      const { vault, market, disputes, rival, taskId, transition } = task;
+      await startRound(task, "Committing");
+      const demand = () => disputes.connect(rival).demand(taskId, 1n, 0n, 0n);
+      const callbacks: Callback[] = [
+        [vault, "deposit", [1n]],
+        [market, "fundTask", [taskId, 1n]],
+        [disputes, "demand", [taskId, 1n, 0n, 1n]],
+        [disputes, "closeDemand", [taskId, 1n, 0n, rival.address]],
+        [disputes, "answer", [taskId, 1n, 0n, rival.address, transition.opening(0)]],
+        [disputes, "proveFraud", [taskId, 1n, 0n, 0n, transition.opening(0)]],
+        [disputes, "provePoison", [taskId, 0n, "0x", []]],
+      ];
+      for (const callback of callbacks) await expectGuarded(demand, ...callback);
+    });
+
+    it("is in the disputes' balance once", async () => {
+      const { disputes, vault, taskId } = task;
+      await startRound(task, "Committing");
+      await arm(disputes, "demand", [taskId, 1n, 0n, 1n]);
+      await actAsToken(task, disputes, "demand", [taskId, 1n, 0n, 0n]);
+      expect(await vault.balanceOf(disputes)).to.equal(PARAMS.demandDeposit);
+      expect(await disputes.openDemands(taskId, 1n, 0n)).to.equal(1n);
+    });
+
+    it("of the head cannot let it go in between: the bond stays while the demand is open", async () => {
+      const { market, disputes, vault, owner, rival, miner, taskId } = task;
+      await confirmRound();
+      await market.connect(owner).requestClose(taskId);
+      await passTo((await market.task(taskId)).closableAt);
+      const demand = () => disputes.connect(rival).demand(taskId, 1n, 0n, 0n);
+      await expectTaken(demand, market, "closeTask", [taskId]);
+      expect(named(PHASES, await market.phase(taskId))).to.equal("Closed");
+      expect((await vault.accounts(miner)).locked).to.equal(PARAMS.minerBond);
+      expect(await disputes.openDemands(taskId, 1n, 0n)).to.equal(1n);
+    });
+  });
+
+  it("moves no token where a round is finalized, a task closed or stake slashed: nothing calls back", async () => {
+    const { market, vault, owner, taskId, reentrant } = task;
+    await playRound(task, [{ ...UNAVAILABLE, silent: true }]);
+    await arm(vault, "deposit", [1n]);
+    const finalizing = finalize(task);
+    await expect(finalizing).to.emit(vault, "Slashed");
+    await expect(finalizing).not.to.emit(reentrant, "Transfer");
+    await market.connect(owner).requestClose(taskId);
+    await passTo((await market.task(taskId)).closableAt);
+    await expect(market.closeTask(taskId)).not.to.emit(reentrant, "Transfer");
   });
 });

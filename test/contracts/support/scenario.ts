@@ -163,15 +163,18 @@ export async function fundParty({ token, vault }: Scenario, party: HardhatEthers
   await vault.connect(party).deposit(DEPOSIT);
 }
 
+/** A party with a chosen address, funded as {@link fundParty} does. */
+export async function partyAt(scenario: Scenario, address: bigint): Promise<HardhatEthersSigner> {
+  const party = await ethers.getImpersonatedSigner(ethers.toBeHex(address, 20));
+  await networkHelpers.setBalance(party.address, parseEther("1"));
+  await fundParty(scenario, party);
+  return party;
+}
+
 /** More parties, in each call the same ones. */
 export async function fundParties(scenario: Scenario, count: number): Promise<HardhatEthersSigner[]> {
   const parties: HardhatEthersSigner[] = [];
-  for (let i = 1; i <= count; i++) {
-    const party = await ethers.getImpersonatedSigner(ethers.toBeHex((0xffn << 152n) + BigInt(i)));
-    await networkHelpers.setBalance(party.address, parseEther("1"));
-    await fundParty(scenario, party);
-    parties.push(party);
-  }
+  for (let i = 1; i <= count; i++) parties.push(await partyAt(scenario, (0xffn << 152n) + BigInt(i)));
   return parties;
 }
 
