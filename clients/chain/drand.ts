@@ -5,6 +5,12 @@ import { GradworkError } from "../model/errors.ts";
 /** Quicknet, the only beacon whose signatures contracts/randomness/DrandRandomness.sol takes. */
 export const QUICKNET_CHAIN_HASH = "52db9ba70e0cc0f6eaf7803dd07447a1f5477735fd3f661792ba94600c84e971";
 
+/** Of the League of Entropy's public endpoints (https://docs.drand.love/developer/http-api) those of two operators. */
+export const QUICKNET_URLS: readonly string[] = ["https://api.drand.sh", "https://drand.cloudflare.com"];
+
+/** When quicknet's round 1 was published, and how long after it the next, in seconds. */
+const [GENESIS, PERIOD_SECONDS] = [1_692_803_367n, 3n];
+
 /** A round's number and what drand publishes for it in under 300 bytes. */
 const MAX_ANSWER_BYTES = 4_096;
 
@@ -25,6 +31,11 @@ export type DrandFetchOptions = {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 };
+
+/** When a round is published, in seconds: the chain's clock may say so a little before or after. */
+export function drandPublishedAt(round: bigint): bigint {
+  return GENESIS + (round - 1n) * PERIOD_SECONDS;
+}
 
 /**
  * The arguments of `submit` in contracts/interfaces/IDrandRandomness.sol. Whether the signature is the round's is for the
@@ -60,7 +71,7 @@ export function submitArguments(round: bigint, signature: string): [round: bigin
  */
 export async function fetchDrandSignature(round: bigint, options: DrandFetchOptions): Promise<string> {
   options.signal.throwIfAborted();
-  const url = `${parseUrl(options.url)}/${QUICKNET_CHAIN_HASH}/public/${round}`;
+  const url = `${parseDrandUrl(options.url)}/${QUICKNET_CHAIN_HASH}/public/${round}`;
   const answer = await download(url, options);
   let published: { round?: unknown; signature?: unknown } | null;
   try {
@@ -97,7 +108,11 @@ function fieldHex(element: bigint): string {
   return element.toString(16).padStart(FIELD_HEX_DIGITS, "0");
 }
 
-function parseUrl(given: string): string {
+/**
+ * The base URL of a drand HTTP endpoint, without a slash at its end.
+ * @throws {GradworkError} `DRAND_BAD_URL`
+ */
+export function parseDrandUrl(given: string): string {
   const url = URL.parse(given);
   if (
     url === null ||

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { TransactionReceipt } from "ethers";
 import type { Gradwork } from "../chain/connection.ts";
+import { QUICKNET_URLS } from "../chain/drand.ts";
 import { queryEvents } from "../chain/events.ts";
 import { send } from "../chain/transactions.ts";
 import { type EndpointOptions, fetchBlob } from "../storage/blobFetch.ts";
@@ -15,19 +16,27 @@ const LEAST_TIMEOUT_MS = 30_000;
 const LEAST_BYTES_A_MS = 100;
 
 /**
+ * Who acts on a chain.
+ * @property drandUrls endpoints that are asked for drand's signatures, in this order
+ */
+export type Actor = {
+  gradwork: Gradwork;
+  address: string;
+  drandUrls: readonly string[];
+  observe: Observer;
+  signal: AbortSignal;
+};
+
+/**
  * One participant: an account on a chain, a folder with its state and blobs, and an endpoint that serves them.
  * @property endpoint the URL that it announces
  */
-export type Party = {
-  gradwork: Gradwork;
-  address: string;
+export type Party = Actor & {
   state: StateStore;
   store: BlobStore;
   server: BlobServer;
   endpoint: string;
   peers: Peers;
-  observe: Observer;
-  signal: AbortSignal;
 };
 
 /** Endpoints by account, up to the block before `nextBlock`. */
@@ -42,6 +51,8 @@ export type PartyOptions = {
   port: number;
   /** what others reach the server by, where it isn't `http://host:port` */
   publicUrl?: string;
+  /** by default public ones */
+  drandUrls?: readonly string[];
   observe: Observer;
   signal: AbortSignal;
 };
@@ -61,6 +72,7 @@ export async function openParty(gradwork: Gradwork, options: PartyOptions): Prom
     return {
       gradwork,
       address: gradwork.wallet.address,
+      drandUrls: options.drandUrls ?? QUICKNET_URLS,
       state,
       store,
       server,
@@ -80,15 +92,15 @@ export async function closeParty(party: Party): Promise<void> {
   party.state.close();
 }
 
-/** Sends a transaction of the party's, and says so. */
+/** Sends a transaction of the actor's, and says so. */
 export async function act<Args extends unknown[]>(
-  party: Party,
+  actor: Actor,
   round: bigint,
   method: { name: string },
   args: Args,
 ): Promise<TransactionReceipt> {
-  const receipt = await send(party.gradwork, method, args, party.signal);
-  party.observe({
+  const receipt = await send(actor.gradwork, method, args, actor.signal);
+  actor.observe({
     kind: "sent",
     round,
     action: method.name,

@@ -7,7 +7,7 @@ import type { Dataset } from "../training/dataset.ts";
 import type { Engine } from "../training/engine.ts";
 import { createOnnxEngine } from "../training/onnxEngine.ts";
 import { type CommittedModel, fullReference } from "./head.ts";
-import { obtain, type Party } from "./party.ts";
+import { type Actor, obtain, type Party } from "./party.ts";
 
 const MAX_MANIFEST_BYTES = 1 << 20;
 const MAX_FILE_BYTES = 1 << 28;
@@ -37,7 +37,7 @@ export type Registration = {
 };
 
 /** @throws {GradworkError} `UNKNOWN_TASK` */
-export async function readRegistration({ gradwork, signal }: Party, taskId: bigint): Promise<Registration> {
+export async function readRegistration({ gradwork, signal }: Actor, taskId: bigint): Promise<Registration> {
   const [registration] = await queryEvents(
     gradwork.market,
     "TaskRegistered",

@@ -1,15 +1,20 @@
 import { isError } from "ethers";
+import type { IDrandRandomness } from "../../types/interfaces/IDrandRandomness.ts";
 import { POLLS_A_BLOCK } from "../chain/connection.ts";
+import { drandPublishedAt, fetchDrandSignature, submitArguments } from "../chain/drand.ts";
 import { queryEvents } from "../chain/events.ts";
 import { deadlines, endedAt, named, OUTCOMES, type Phase } from "../chain/phase.ts";
 import { sleep } from "../chain/sleep.ts";
 import { nextView, type TaskTerms, type TaskView } from "../chain/taskView.ts";
 import { isRevert } from "../chain/transactions.ts";
 import { GradworkError } from "../model/errors.ts";
-import { act, type Party } from "./party.ts";
+import { type Actor, act } from "./actor.ts";
 
 /** Blocks that each further party waits before it makes a call that another may make as well. */
 const BLOCKS_A_RANK = 3;
+
+/** Of one endpoint, for an answer of some hundred bytes. */
+const DRAND_TIMEOUT_MS = 10_000;
 
 /** Faults of the world around, after which a role tries again at the next block. */
 const PASSING = new Set(["REVERTED", "BLOB_UNAVAILABLE", "TRANSACTION_STUCK", "RPC_NO_BLOCK"]);
@@ -30,38 +35,38 @@ function isPassing(error: unknown): error is Error {
  * @param turn acts on the view; a passing fault in it is reported and ends only this turn
  */
 export async function takeTurns(
-  party: Party,
+  actor: Actor,
   terms: TaskTerms,
   turn: (view: TaskView) => Promise<boolean>,
 ): Promise<void> {
   for (let block = -1; ; ) {
     try {
-      const view = await nextView(party.gradwork, terms, block, party.signal);
+      const view = await nextView(actor.gradwork, terms, block, actor.signal);
       block = view.block;
       if (await turn(view)) return;
     } catch (error) {
-      await rest(party, "turn", error);
+      await rest(actor, "turn", error);
     }
   }
 }
 
 /** Does what depends on others until it is done. */
-export async function persist<T>(party: Party, action: string, work: () => Promise<T>): Promise<T> {
+export async function persist<T>(actor: Actor, action: string, work: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       return await work();
     } catch (error) {
-      await rest(party, action, error);
+      await rest(actor, action, error);
     }
   }
 }
 
 /** Reports a passing fault and waits for about a block; throws any other. */
-async function rest(party: Party, action: string, error: unknown): Promise<void> {
-  party.signal.throwIfAborted();
+async function rest(actor: Actor, action: string, error: unknown): Promise<void> {
+  actor.signal.throwIfAborted();
   if (!isPassing(error)) throw error;
-  party.observe({ kind: "retrying", action, error });
-  await sleep(party.gradwork.pollMs * POLLS_A_BLOCK, party.signal);
+  actor.observe({ kind: "retrying", action, error });
+  await sleep(actor.gradwork.pollMs * POLLS_A_BLOCK, actor.signal);
 }
 
 /**
@@ -70,8 +75,8 @@ async function rest(party: Party, action: string, error: unknown): Promise<void>
  * @param rank 0 for who should make it
  * @param since seconds, when the call became possible
  */
-export function isTurnOf(party: Party, view: TaskView, rank: number, since: bigint): boolean {
-  const waitMs = rank * BLOCKS_A_RANK * party.gradwork.blockMs;
+export function isTurnOf(actor: Actor, view: TaskView, rank: number, since: bigint): boolean {
+  const waitMs = rank * BLOCKS_A_RANK * actor.gradwork.blockMs;
   return Number(view.timestamp - since) * 1000 >= waitMs;
 }
 
@@ -79,6 +84,7 @@ export function isTurnOf(party: Party, view: TaskView, rank: number, since: bigi
 const DONE = [
   "WrongPhase",
   "SeedStillReadable",
+  "AlreadySubmitted",
   "NothingAtStake",
   "NoDemand",
   "DemandsClosed",
@@ -91,29 +97,61 @@ const DONE = [
 
 /** Makes a call that another party may make first; losing that race is no fault. */
 export async function actUnlessDone<Args extends unknown[]>(
-  party: Party,
+  actor: Actor,
   round: bigint,
   method: { name: string },
   args: Args,
 ): Promise<void> {
   try {
-    await act(party, round, method, args);
+    await act(actor, round, method, args);
   } catch (error) {
     if (!DONE.some((name) => isRevert(error, name))) throw error;
   }
 }
 
-/** Requests the round's seed, or records it, in its party's turn. */
-export async function advanceSeed(party: Party, view: TaskView, taskId: bigint, rank: number): Promise<void> {
-  const { market, randomness } = party.gradwork;
-  const { openingEndsAt } = deadlines(view.round, view.params);
-  if (!isTurnOf(party, view, rank, openingEndsAt)) return;
+/** `IRandomness.Availability`, in its order. */
+const [PENDING, READY, OUT_OF_REACH] = [0n, 1n, 2n];
+
+/** Requests the round's seed, submits it where it is drand's, or records it, in its party's turn. */
+export async function advanceSeed(actor: Actor, view: TaskView, taskId: bigint, rank: number): Promise<void> {
+  const { market, randomness, drand } = actor.gradwork;
   const ticket = view.round.seedTicket;
-  if (ticket === 0n) return actUnlessDone(party, view.number, market.requestSeed, [taskId]);
+  const { openingEndsAt } = deadlines(view.round, view.params);
+  const since = drand === undefined || ticket === 0n ? openingEndsAt : drandPublishedAt(ticket);
+  if (!isTurnOf(actor, view, rank, since)) return;
+  if (ticket === 0n) return actUnlessDone(actor, view.number, market.requestSeed, [taskId]);
   const [availability] = await randomness.read(ticket);
-  const [READY, OUT_OF_REACH] = [1n, 2n];
-  if (availability === READY) await actUnlessDone(party, view.number, market.recordSeed, [taskId]);
-  if (availability === OUT_OF_REACH) await actUnlessDone(party, view.number, market.requestSeed, [taskId]);
+  if (availability === PENDING && drand !== undefined) await submitSeed(actor, view.number, drand, ticket);
+  if (availability === READY) await actUnlessDone(actor, view.number, market.recordSeed, [taskId]);
+  if (availability === OUT_OF_REACH) await actUnlessDone(actor, view.number, market.requestSeed, [taskId]);
+}
+
+/** Submits a drand round's signature, from the first endpoint that gives one that the contract takes. */
+async function submitSeed(
+  actor: Actor,
+  round: bigint,
+  drand: IDrandRandomness,
+  ticket: bigint,
+): Promise<void> {
+  const { drandUrls, signal } = actor;
+  const failures: string[] = [];
+  for (const url of drandUrls) {
+    try {
+      const signature = await fetchDrandSignature(ticket, { url, timeoutMs: DRAND_TIMEOUT_MS, signal });
+      return await actUnlessDone(actor, round, drand.submit, submitArguments(ticket, signature));
+    } catch (error) {
+      if (!isFaultOfEndpoint(error)) throw error;
+      failures.push(error.message);
+    }
+  }
+  const message = `no endpoint gave drand's signature of its round ${ticket}: ${failures.join("; ")}`;
+  const error = new GradworkError("DRAND_UNAVAILABLE", message, { round: ticket.toString(), failures });
+  actor.observe({ kind: "retrying", action: "submit the seed", error });
+}
+
+function isFaultOfEndpoint(error: unknown): error is GradworkError {
+  if (isRevert(error, "InvalidSignature")) return true;
+  return error instanceof GradworkError && error.code.startsWith("DRAND_");
 }
 
 /**
@@ -124,57 +162,57 @@ export type TaskPlace = { taskId: bigint; registeredAt: number };
 
 /** Closes the demands of a round that are overdue, so that nothing holds up its end. */
 export async function closeDemands(
-  party: Party,
+  actor: Actor,
   view: TaskView,
   { taskId, registeredAt }: TaskPlace,
   round: bigint,
 ): Promise<void> {
-  const { disputes } = party.gradwork;
+  const { disputes } = actor.gradwork;
   const demanded = await queryEvents(
     disputes,
     "LeafDemanded",
     [taskId, round],
     registeredAt,
     view.block,
-    party.signal,
+    actor.signal,
   );
   const places = new Map(demanded.map(({ args }) => [`${args.proposal}/${args.demander}`, args]));
   for (const { proposal, demander } of places.values()) {
     const { deposit, dueAt } = await disputes.demandOf(taskId, round, proposal, demander);
     if (deposit === 0n || view.timestamp < dueAt) continue;
-    await actUnlessDone(party, round, disputes.closeDemand, [taskId, round, proposal, demander]);
+    await actUnlessDone(actor, round, disputes.closeDemand, [taskId, round, proposal, demander]);
   }
 }
 
 /** Ends a round that has ended, in its party's turn. */
 export async function finalizeRound(
-  party: Party,
+  actor: Actor,
   view: TaskView,
   terms: TaskTerms,
   place: TaskPlace,
   rank: number,
 ): Promise<void> {
   const since = endedAt(view.round, view.params, terms.maxSeedingSeconds);
-  if (!isTurnOf(party, view, rank, since)) return;
-  if (view.round.disputesEndAt !== 0n) await closeDemands(party, view, place, view.number);
-  await actUnlessDone(party, view.number, party.gradwork.market.finalize, [terms.taskId]);
+  if (!isTurnOf(actor, view, rank, since)) return;
+  if (view.round.disputesEndAt !== 0n) await closeDemands(actor, view, place, view.number);
+  await actUnlessDone(actor, view.number, actor.gradwork.market.finalize, [terms.taskId]);
 }
 
 /** Reports how the last round ended, once, and claims what there is to claim. */
-export function createRoundCloser(party: Party): (view: TaskView) => Promise<void> {
-  const { vault } = party.gradwork;
+export function createRoundCloser(actor: Actor): (view: TaskView) => Promise<void> {
+  const { vault } = actor.gradwork;
   let reported = 0n;
   return async (view) => {
     const idle: Phase[] = ["Idle", "Closed"];
     if (!idle.includes(view.phase) || view.number === reported) return;
     const at = { blockTag: view.safeBlock };
-    const amount = await vault.balanceOf(party.address, at);
+    const amount = await vault.balanceOf(actor.address, at);
     if (amount > 0n) {
-      await actUnlessDone(party, view.number, vault.claim, [party.address]);
-      party.observe({ kind: "claimed", amount });
+      await actUnlessDone(actor, view.number, vault.claim, [actor.address]);
+      actor.observe({ kind: "claimed", amount });
     }
     reported = view.number;
     const outcomes = view.proposals.map(({ outcome }) => named(OUTCOMES, outcome));
-    party.observe({ kind: "finalized", round: view.number, outcomes });
+    actor.observe({ kind: "finalized", round: view.number, outcomes });
   };
 }

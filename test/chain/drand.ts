@@ -10,13 +10,27 @@ import {
 import { gzipSync } from "node:zlib";
 import { bls12_381 } from "@noble/curves/bls12-381";
 import { expect } from "chai";
-import { fetchDrandSignature, QUICKNET_CHAIN_HASH, submitArguments } from "../../clients/chain/drand.ts";
+import {
+  drandPublishedAt,
+  fetchDrandSignature,
+  QUICKNET_CHAIN_HASH,
+  submitArguments,
+} from "../../clients/chain/drand.ts";
 import { encodeG1, PRIME, pointOf, quicknet } from "../contracts/support/drand.ts";
 import { expectCode } from "../contracts/support/expectCode.ts";
 import { thrownBy } from "../model/thrown.ts";
 
 const { chain, rounds } = quicknet;
 const { round: ROUND, signature: SIGNATURE } = rounds[1]!;
+
+describe("the time at which a drand round is published", () => {
+  it("is the chain's genesis for the first, and a period later for each other", () => {
+    expect(drandPublishedAt(1n)).to.equal(BigInt(chain.genesisTime));
+    expect(drandPublishedAt(BigInt(ROUND)) - drandPublishedAt(1n)).to.equal(
+      BigInt((ROUND - 1) * chain.periodSeconds),
+    );
+  });
+});
 
 describe("arguments of a drand submission", () => {
   it("are the round and the published point, decompressed as @noble/curves does", () => {
