@@ -6,7 +6,8 @@ import {IRandomness} from "../interfaces/IRandomness.sol";
 /// @title BlockHashRandomness
 /// @notice The hash of a block two ahead: from the last 256 blocks by the BLOCKHASH opcode, before those from the
 /// history contract of EIP-2935 (8,191 blocks), where the chain has it.
-/// @dev Warning: the proposer of that block can try again for another hash by giving up its block reward.
+/// @dev Warning: whoever builds that block chooses its hash by trying values of `extraData`, at next to no cost unless
+/// there is proof of work; and who draws the ticket chooses whose block it is, by the time of the call.
 contract BlockHashRandomness is IRandomness {
     /* CONSTANTS */
 
