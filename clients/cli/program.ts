@@ -2,27 +2,33 @@ import { Command } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { defineDeploy, prepareDeploy } from "./deploy/options.ts";
 import { hideKeys } from "./errorLine.ts";
+import { defineKeeperRun, prepareKeeperRun } from "./keeperRun/options.ts";
 import { defineMinerRun, prepareMinerRun } from "./minerRun/options.ts";
 import type { Session } from "./session.ts";
 import { defineStakeDeposit, prepareStakeDeposit } from "./stakeDeposit/options.ts";
 import { defineStakeWithdraw, prepareStakeWithdraw } from "./stakeWithdraw/options.ts";
 import { defineStatus, prepareStatus } from "./status/options.ts";
+import { defineTaskClose, prepareTaskClose } from "./taskClose/options.ts";
 import { defineTaskCreate, prepareTaskCreate } from "./taskCreate/options.ts";
 import { defineTaskFund, prepareTaskFund } from "./taskFund/options.ts";
 import { defineTaskShow, prepareTaskShow } from "./taskShow/options.ts";
+import { defineVerifierLeave, prepareVerifierLeave } from "./verifierLeave/options.ts";
 import { defineVerifierRun, prepareVerifierRun } from "./verifierRun/options.ts";
+import { defineWatchRun, prepareWatchRun } from "./watchRun/options.ts";
 
 const HELP = `
 Amounts are in tokens. Ctrl-C stops any command: those that run a party end with 0, others with 130.
 GRADWORK_DEBUG=1 adds a stack trace to an error.
 
-Four terminals and a chain:
+Some terminals and a chain:
   gradwork deploy
   gradwork task create --blobs blobs
   gradwork task fund 0 --amount 1300 --faucet
   gradwork stake deposit --amount 2000 --faucet
   gradwork miner run --task 0 --state miner --blobs blobs
   gradwork verifier run --task 0 --state verifier
+  gradwork watch run --task 0 --state watch
+  gradwork keeper run --task 0
 `;
 
 /** The command line. Each command's options are read at once, its handler when it runs. */
@@ -55,6 +61,11 @@ export function createProgram(session: Session): Command {
     await handleTaskShow(prepareTaskShow(id, raw), session);
   });
 
+  defineTaskClose(task).action(async (id, raw) => {
+    const { handleTaskClose } = await import("./taskClose/handler.ts");
+    await handleTaskClose(prepareTaskClose(id, raw, env), session);
+  });
+
   const stake = program.command("stake").description("tokens that answer for a party's work");
   defineStakeDeposit(stake).action(async (raw) => {
     const { handleStakeDeposit } = await import("./stakeDeposit/handler.ts");
@@ -69,9 +80,22 @@ export function createProgram(session: Session): Command {
     const { handleMinerRun } = await import("./minerRun/handler.ts");
     await handleMinerRun(prepareMinerRun(raw, env), session);
   });
-  defineVerifierRun(program.command("verifier").description("check for rewards")).action(async (raw) => {
+  const verifier = program.command("verifier").description("check for rewards");
+  defineVerifierRun(verifier).action(async (raw) => {
     const { handleVerifierRun } = await import("./verifierRun/handler.ts");
     await handleVerifierRun(prepareVerifierRun(raw, env), session);
+  });
+  defineVerifierLeave(verifier).action(async (raw) => {
+    const { handleVerifierLeave } = await import("./verifierLeave/handler.ts");
+    await handleVerifierLeave(prepareVerifierLeave(raw, env), session);
+  });
+  defineWatchRun(program.command("watch").description("check without stake")).action(async (raw) => {
+    const { handleWatchRun } = await import("./watchRun/handler.ts");
+    await handleWatchRun(prepareWatchRun(raw, env), session);
+  });
+  defineKeeperRun(program.command("keeper").description("keep rounds going")).action(async (raw) => {
+    const { handleKeeperRun } = await import("./keeperRun/handler.ts");
+    await handleKeeperRun(prepareKeeperRun(raw, env), session);
   });
 
   defineStatus(program).action(async (account, raw) => {

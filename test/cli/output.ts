@@ -61,8 +61,13 @@ describe("what the command line writes", () => {
         "enrol is on chain, 7 gas, 0xab",
       ],
       [
-        { kind: "difference", round: 2n, reason: "full root differs", detail },
-        'round 2: the proposal is wrong, full root differs: {"leaf":"3","expected":0.5,"given":0.25}',
+        { kind: "difference", round: 2n, proposal: 1, reason: "full root differs", detail },
+        'round 2: proposal 1 is wrong, full root differs: {"leaf":"3","expected":0.5,"given":0.25}',
+      ],
+      [{ kind: "attested", round: 2n, verdicts: ["Positive", "None"] }, "round 2: attested Positive, None"],
+      [
+        { kind: "finalized", round: 2n, outcomes: ["Confirmed", "Outdone"] },
+        "round 2: ended Confirmed, Outdone",
       ],
       [{ kind: "claimed", amount: 25n * 10n ** 17n }, "claimed 2.5 tGRAD"],
       [

@@ -2,19 +2,25 @@ import { expect } from "chai";
 import { Command } from "commander";
 import { parseEther, Wallet } from "ethers";
 import { defineDeploy, prepareDeploy } from "../../clients/cli/deploy/options.ts";
+import { defineKeeperRun, prepareKeeperRun } from "../../clients/cli/keeperRun/options.ts";
 import { defineMinerRun, prepareMinerRun } from "../../clients/cli/minerRun/options.ts";
 import { defineStakeDeposit, prepareStakeDeposit } from "../../clients/cli/stakeDeposit/options.ts";
 import { defineStakeWithdraw, prepareStakeWithdraw } from "../../clients/cli/stakeWithdraw/options.ts";
 import { defineStatus, prepareStatus } from "../../clients/cli/status/options.ts";
+import { defineTaskClose, prepareTaskClose } from "../../clients/cli/taskClose/options.ts";
 import { defineTaskCreate, prepareTaskCreate } from "../../clients/cli/taskCreate/options.ts";
 import { mergeModel, mergeTaskParams } from "../../clients/cli/taskCreate/overrides.ts";
 import { defineTaskFund, prepareTaskFund } from "../../clients/cli/taskFund/options.ts";
 import { defineTaskShow, prepareTaskShow } from "../../clients/cli/taskShow/options.ts";
+import { defineVerifierLeave, prepareVerifierLeave } from "../../clients/cli/verifierLeave/options.ts";
 import { defineVerifierRun, prepareVerifierRun } from "../../clients/cli/verifierRun/options.ts";
+import { defineWatchRun, prepareWatchRun } from "../../clients/cli/watchRun/options.ts";
 import { DEFAULT_MODEL, DEFAULT_TASK_PARAMS, DEFAULT_TRAINING } from "../../clients/roles/defaults.ts";
 import { thrownBy } from "../model/thrown.ts";
 
 const account = new Wallet(`0x${"42".repeat(32)}`);
+/** Documented by drand. */
+const DRAND_URLS = ["https://api.drand.sh", "https://drand.cloudflare.com"];
 const env = { GRADWORK_PRIVATE_KEY: account.privateKey };
 
 /** A command line as its command reads it, before it is prepared. */
@@ -41,6 +47,7 @@ describe("command-line options", () => {
         rpc: "http://127.0.0.1:8545",
         deploymentFile: "gradwork.json",
         depth: 2,
+        randomness: "block-hash",
       });
     });
 
@@ -69,6 +76,14 @@ describe("command-line options", () => {
         expect(refusal.data).to.include({ option: "--depth", given: depth });
       }
     });
+  });
+
+  it("of deploy name a source of seeds", () => {
+    const prepare = (line: string) => prepareDeploy(read(defineDeploy, line), env);
+    expect(prepare("--randomness drand").randomness).to.equal("drand");
+    const { code, data } = thrownBy(() => prepare("--randomness dice"));
+    expect(code).to.equal("INVALID_OPTION");
+    expect(data).to.include({ option: "--randomness", given: "dice" });
   });
 
   describe("of task create", () => {
@@ -179,6 +194,7 @@ describe("command-line options", () => {
         directory: "s",
         host: "127.0.0.1",
         port: 8645,
+        drandUrls: DRAND_URLS,
         jsonLogs: false,
         rpc: "http://127.0.0.1:8545",
         deploymentFile: "gradwork.json",
@@ -225,7 +241,44 @@ describe("command-line options", () => {
     expect(prepare("")).to.include({ taskId: 4n, directory: "s", port: 0 }).and.not.to.have.property("stake");
     const given = prepare("--stake 120.5 --blobs b --threads 2 --json-logs");
     expect(given).to.include({ stake: parseEther("120.5"), blobs: "b", threads: 2, jsonLogs: true });
+    expect(given.drandUrls).to.deep.equal(DRAND_URLS);
     expect(thrownBy(() => prepare("--stake 0")).data).to.include({ option: "--stake" });
+  });
+
+  it("of verifier leave name a task", () => {
+    const raw = read<Parameters<typeof prepareVerifierLeave>[0]>(defineVerifierLeave, "--task 4");
+    expect(prepareVerifierLeave(raw, env)).to.include({ taskId: 4n, depth: 2 });
+    expect(thrownBy(() => prepareVerifierLeave(raw, {})).code).to.equal("MISSING_KEY");
+  });
+
+  it("of watch run are a party's", () => {
+    const prepare = (line: string) =>
+      prepareWatchRun(read(defineWatchRun, `--task 4 --state s ${line}`), env);
+    expect(prepare("")).to.include({ taskId: 4n, directory: "s", port: 0, jsonLogs: false });
+    expect(prepare("--blobs b --port 8646")).to.include({ blobs: "b", port: 8646 });
+  });
+
+  it("of keeper run are a task and where drand's seeds are", () => {
+    const prepare = (line: string) => prepareKeeperRun(read(defineKeeperRun, `--task 4 ${line}`), env);
+    const { wallet: _, ...options } = prepare("");
+    expect(options).to.deep.equal({
+      taskId: 4n,
+      jsonLogs: false,
+      drandUrls: DRAND_URLS,
+      rpc: "http://127.0.0.1:8545",
+      deploymentFile: "gradwork.json",
+      depth: 2,
+    });
+    const given = prepare("--drand-url http://127.0.0.1:8080/ https://drand.example.org/a --json-logs");
+    expect(given.drandUrls).to.deep.equal(["http://127.0.0.1:8080", "https://drand.example.org/a"]);
+    expect(given.jsonLogs).to.equal(true);
+    expect(thrownBy(() => prepare("--drand-url https://a?b")).code).to.equal("DRAND_BAD_URL");
+  });
+
+  it("of task close are a request, or its completion", () => {
+    const prepare = (line: string) => prepareTaskClose("5", read(defineTaskClose, `5 ${line}`), env);
+    expect(prepare("")).to.include({ taskId: 5n, complete: false });
+    expect(prepare("--complete")).to.include({ taskId: 5n, complete: true });
   });
 
   it("of task show need no key, but the number of a task", () => {

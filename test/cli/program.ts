@@ -32,10 +32,14 @@ const COMMANDS = [
   "task create",
   "task fund",
   "task show",
+  "task close",
   "stake deposit",
   "stake withdraw",
   "miner run",
   "verifier run",
+  "verifier leave",
+  "watch run",
+  "keeper run",
   "status",
 ];
 
@@ -60,6 +64,7 @@ describe("the gradwork program", () => {
       [["deploy", "--fast"], "unknown option '--fast'"],
       [["stake", "deposit"], "required option '--amount <tokens>' not specified"],
       [["task", "fund", "--amount", "1"], "missing required argument 'task'"],
+      [["keeper", "run"], "required option '--task <n>' not specified"],
       [["status", "a", "b"], "too many arguments"],
     ];
     for (const [args, message] of wrong) {

@@ -1,5 +1,5 @@
 import { runMiner } from "../../roles/miner.ts";
-import { runParty } from "../runParty.ts";
+import { runParty } from "../runRole.ts";
 import type { Session } from "../session.ts";
 import type { MinerRunOptions } from "./options.ts";
 

@@ -17,9 +17,6 @@ import { during } from "../terminal.ts";
 import type { TaskCreateOptions } from "./options.ts";
 import { mergeModel, mergeTaskParams } from "./overrides.ts";
 
-/** The contract takes one proposal a round. */
-const PROPOSALS_IN_ROUND = 1;
-
 /** @throws {GradworkError} `FILE_UNREADABLE`, `FILE_NOT_JSON`; and as all that it calls does */
 export async function handleTaskCreate(options: TaskCreateOptions, session: Session): Promise<void> {
   const { blobs, location } = options;
@@ -91,7 +88,8 @@ async function warnOfNoise(
     return;
   }
   const given = params.minImprovementMicroNats;
-  const leastNats = leastImprovementNats({ spreadNats, sequences, proposals: PROPOSALS_IN_ROUND });
+  const proposals = Number(params.maxProposals);
+  const leastNats = leastImprovementNats({ spreadNats, sequences, proposals });
   const least = Math.ceil(1e6 * leastNats);
   if (given >= least) return;
   progress.say(

@@ -1,5 +1,5 @@
 import { runVerifier } from "../../roles/verifier.ts";
-import { runParty } from "../runParty.ts";
+import { runParty } from "../runRole.ts";
 import type { Session } from "../session.ts";
 import type { VerifierRunOptions } from "./options.ts";
 

@@ -1,19 +1,22 @@
+import type { Gradwork } from "../chain/connection.ts";
 import { readTerms } from "../chain/taskView.ts";
+import type { Observer } from "../roles/observer.ts";
 import { closeParty, openParty, type Party } from "../roles/party.ts";
 import { openSender } from "./chain.ts";
 import { type Identity, jsonObserver, lineObserver, unrepeated } from "./observers.ts";
 import type { PartyRunOptions } from "./partyOptions.ts";
+import type { RoleOptions } from "./roleOptions.ts";
 import type { Session } from "./session.ts";
 
 /**
- * Opens a party, lets it play its role and closes it. Being stopped is how that ends: it returns as usual.
- * @throws {GradworkError} `UNKNOWN_TASK` before a folder is made; and as `openSender` and `openParty` do
+ * Lets an account play a role on a task. Being stopped is how that ends: it returns as usual.
+ * @throws {GradworkError} `UNKNOWN_TASK`, and as `openSender` does
  */
-export async function runParty(
+export async function runRole(
   role: Identity["role"],
-  options: PartyRunOptions,
+  options: RoleOptions,
   { signal, output, stream }: Session,
-  play: (party: Party) => Promise<void>,
+  play: (gradwork: Gradwork, observe: Observer) => Promise<void>,
 ): Promise<void> {
   try {
     const gradwork = await openSender(options);
@@ -21,13 +24,32 @@ export async function runParty(
     const identity = { role, account: gradwork.wallet.address, task: options.taskId };
     const observe = unrepeated(options.jsonLogs ? jsonObserver(stream, identity) : lineObserver(output));
     if (!options.jsonLogs) output.say(`${role} ${identity.account} on task ${identity.task}`);
-    const { directory, blobs, host, port, publicUrl } = options;
+    await play(gradwork, observe);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
+/**
+ * The same for a role that takes a party, which is opened for it and closed.
+ * @throws {GradworkError} `UNKNOWN_TASK` before a folder is made; and as `openSender` and `openParty` do
+ */
+export async function runParty(
+  role: Identity["role"],
+  options: PartyRunOptions,
+  session: Session,
+  play: (party: Party) => Promise<void>,
+): Promise<void> {
+  const { directory, blobs, host, port, publicUrl, drandUrls } = options;
+  const { signal } = session;
+  await runRole(role, options, session, async (gradwork, observe) => {
     const party = await openParty(gradwork, {
       directory,
       ...(blobs === undefined ? {} : { blobs }),
       host,
       port,
       ...(publicUrl === undefined ? {} : { publicUrl }),
+      ...(drandUrls === undefined ? {} : { drandUrls }),
       observe,
       signal,
     });
@@ -36,7 +58,5 @@ export async function runParty(
     } finally {
       await closeParty(party);
     }
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  }
+  });
 }
