@@ -1,14 +1,10 @@
 // npm test: every check of the project, in turn, up to the first that fails.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
-import { stripVTControlCharacters } from "node:util";
+import { HARDHAT, runNode } from "./runNode.ts";
+import { uncoveredTests } from "./testFiles.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const HARDHAT = "node_modules/hardhat/dist/src/cli.js";
 
-// Paths, not names of commands: what npx puts on the PATH is not for us.
 const STEPS: readonly (readonly [name: string, script: string, ...args: string[]])[] = [
   ["lint TypeScript", "node_modules/@biomejs/biome/bin/biome", "check", "--error-on-warnings", "."],
   ["format Solidity", "node_modules/prettier/bin/prettier.cjs", "--check", "contracts/**/*.sol"],
@@ -16,7 +12,9 @@ const STEPS: readonly (readonly [name: string, script: string, ...args: string[]
   ["compile contracts", HARDHAT, "build"],
   ["check types", "node_modules/typescript/bin/tsc", "-p", "."],
   ["test in Solidity", HARDHAT, "test", "solidity", "--no-compile"],
-  ["test in TypeScript", HARDHAT, "test", "mocha", "--no-compile"],
+  ["test contracts under coverage", "scripts/coverage.ts", "protocol"],
+  ["test the leaf check under coverage", "scripts/coverage.ts", "leafCheck"],
+  ["test in TypeScript", HARDHAT, "test", "mocha", "--no-compile", ...uncoveredTests()],
   ["check vectors", "scripts/vectors.ts"],
 ];
 
@@ -32,36 +30,11 @@ function countTests(output: string): { passed: number; failed: number } {
   return { passed: count("passing"), failed: count("failing") };
 }
 
-/** Runs a Node script to its end, its output shown and returned. */
-async function runStep(
-  script: string,
-  args: readonly string[],
-): Promise<{ exitCode: number; output: string }> {
-  const child = spawn(process.execPath, [script, ...args], {
-    cwd: ROOT,
-    stdio: ["ignore", "pipe", "inherit"],
-    env: process.stdout.isTTY ? { FORCE_COLOR: "1", ...process.env } : process.env,
-  });
-  const forward = (signal: NodeJS.Signals) => child.kill(signal);
-  process.on("SIGINT", forward).on("SIGTERM", forward);
-  let output = "";
-  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-    process.stdout.write(chunk);
-    output += chunk;
-  });
-  const [code, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
-  process.off("SIGINT", forward).off("SIGTERM", forward);
-  return {
-    exitCode: code ?? 128 + constants.signals[signal!],
-    output: stripVTControlCharacters(output),
-  };
-}
-
 let [passed, failed] = [0, 0];
 for (const [name, script, ...args] of STEPS) {
   console.log(`▶ ${name}`);
   const start = performance.now();
-  const { exitCode, output } = await runStep(script, args);
+  const { exitCode, output } = await runNode(ROOT, script, args);
   console.log(`▶ ${name}: ${((performance.now() - start) / 1000).toFixed(1)} s\n`);
   const tests = countTests(output);
   passed += tests.passed;

@@ -1,7 +1,7 @@
 import { expect } from "chai";
+import { network } from "hardhat";
 import type { ILeafChecker, LeafChecker } from "../../types/LeafChecker.ts";
 import { FORGERIES, forgedTransition, LEAF_VERDICTS } from "./support/forgery.ts";
-import { ethers } from "./support/scenario.ts";
 import {
   commitTransition,
   LEAF_NAMES,
@@ -11,6 +11,8 @@ import {
   only,
   type Transition,
 } from "./support/transition.ts";
+
+const { ethers } = await network.create();
 
 const FULL = 1_024;
 const QUANT = 136;

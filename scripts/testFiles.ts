@@ -1,0 +1,37 @@
+import { globSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+/** Gas and bytecode sizes are those of exactly what is deployed. */
+const EXACT_BYTECODE = /(gas|bytecodeSize)\.ts$/i;
+
+function testFiles(folder: string): string[] {
+  return globSync(`${folder}/**/*.ts`, { cwd: ROOT })
+    .map((file) => file.replaceAll("\\", "/"))
+    .sort();
+}
+
+/** The tests of contracts that hold however the contracts are compiled, from the project's folder. */
+export function contractTests(): string[] {
+  return testFiles("test/contracts").filter(
+    (file) => !file.includes("/support/") && !EXACT_BYTECODE.test(file),
+  );
+}
+
+/**
+ * Of {@link contractTests} those that run under coverage, by what they cover. Those of the libraries do not: they check
+ * many thousand random inputs, and that the optimizer keeps the assembly right.
+ */
+export function coveredTests(): { protocol: string[]; leafCheck: string[] } {
+  const files = contractTests().filter((file) => !file.includes("/libraries/"));
+  const isLeafCheck = (file: string) => file.endsWith("/leafChecker.ts");
+  return { protocol: files.filter((file) => !isLeafCheck(file)), leafCheck: files.filter(isLeafCheck) };
+}
+
+/** All tests in TypeScript but {@link coveredTests}. */
+export function uncoveredTests(): string[] {
+  const { protocol, leafCheck } = coveredTests();
+  const covered: ReadonlySet<string> = new Set([...protocol, ...leafCheck]);
+  return testFiles("test").filter((file) => !covered.has(file));
+}
