@@ -1,6 +1,6 @@
 import { queryEvents } from "../chain/events.ts";
 import { readTerms, type TaskView } from "../chain/taskView.ts";
-import type { Party } from "./actor.ts";
+import type { Actor } from "./party.ts";
 import { readRegistration } from "./taskDefinition.ts";
 import {
   actUnlessDone,

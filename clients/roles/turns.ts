@@ -8,7 +8,7 @@ import { sleep } from "../chain/sleep.ts";
 import { nextView, type TaskTerms, type TaskView } from "../chain/taskView.ts";
 import { isRevert } from "../chain/transactions.ts";
 import { GradworkError } from "../model/errors.ts";
-import { type Actor, act } from "./actor.ts";
+import { type Actor, act } from "./party.ts";
 
 /** Blocks that each further party waits before it makes a call that another may make as well. */
 const BLOCKS_A_RANK = 3;
