@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { dataLength } from "ethers";
-import { CONTRACT_NAMES, loadArtifact } from "../../clients/chain/artifacts.ts";
+import { ARTIFACT_NAMES, loadArtifact } from "../../clients/chain/artifacts.ts";
 import { expectSnapshot } from "./support/snapshot.ts";
 
 /** EIP-170. */
@@ -14,7 +14,7 @@ const ARGUMENTS_BYTES = 4 * 32;
 
 describe("bytecode", () => {
   const sizes: Record<string, number> = {};
-  for (const name of CONTRACT_NAMES) {
+  for (const name of ARTIFACT_NAMES) {
     const { bytecode, deployedBytecode } = loadArtifact(name);
     sizes[name] = dataLength(deployedBytecode);
     const initCodeBytes = dataLength(bytecode) + ARGUMENTS_BYTES;

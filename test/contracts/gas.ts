@@ -198,14 +198,14 @@ async function createFullTask(): Promise<FullTask> {
   const contracts = {
     TestToken: await token.getAddress(),
     StakeVault: await vault.getAddress(),
-    BlockHashRandomness: await randomness.getAddress(),
+    Randomness: await randomness.getAddress(),
     LeafChecker: await leafChecker.getAddress(),
     TaskRules: await taskRules.getAddress(),
     TrainingMarket: await market.getAddress(),
     Committee: committee,
     Disputes: disputes,
   };
-  const scenario = await openScenario({ chainId: 31_337, block: 0, contracts });
+  const scenario = await openScenario({ chainId: 31_337, block: 0, randomness: "block-hash", contracts });
   const task = await registerTask(scenario, {
     maxProposals: 8n,
     committeeSize: 16n,

@@ -41,14 +41,14 @@ async function createReentrantTask(): Promise<ReentrantTask> {
   const contracts = {
     TestToken: await reentrant.getAddress(),
     StakeVault: await vault.getAddress(),
-    BlockHashRandomness: await randomness.getAddress(),
+    Randomness: await randomness.getAddress(),
     LeafChecker: await leafChecker.getAddress(),
     TaskRules: await taskRules.getAddress(),
     TrainingMarket: await market.getAddress(),
     Committee: committee,
     Disputes: disputes,
   };
-  const scenario = await openScenario({ chainId: 31_337, block: 0, contracts });
+  const scenario = await openScenario({ chainId: 31_337, block: 0, randomness: "block-hash", contracts });
   const task = { ...(await registerTask(scenario)), reentrant };
   await enrolVerifiers(task);
   const funds = PARAMS.minerBond + PARAMS.proposalFee + 20n * PARAMS.demandDeposit;

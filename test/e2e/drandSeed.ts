@@ -19,8 +19,9 @@ import type { RoleEvent } from "../../clients/roles/observer.ts";
 import { closeParty, openParty, type Party } from "../../clients/roles/party.ts";
 import { runVerifier } from "../../clients/roles/verifier.ts";
 import { deployGradwork, walletProvider } from "../../deploy/deployGradwork.ts";
+import { SMALL_TASK, SMALL_TRAINING } from "../../scripts/adversaries/task.ts";
 import { quicknet } from "../contracts/support/drand.ts";
-import { BLOCK_MS, openTask, SMALL_TASK, SMALL_TRAINING } from "./support/stage.ts";
+import { BLOCK_MS, openTask } from "./support/stage.ts";
 
 const FUNDER_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 const { chain, rounds: published } = quicknet;

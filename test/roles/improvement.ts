@@ -6,7 +6,7 @@ import { type PreparedTask, prepareTask } from "../../clients/roles/createTask.t
 import { FALSE_CONFIRMATION, leastImprovementNats, measureSpread } from "../../clients/roles/improvement.ts";
 import { openBlobStore } from "../../clients/storage/blobStore.ts";
 import { createRandom, fillNormal } from "../../clients/training/random.ts";
-import { SMALL_TASK } from "../e2e/support/stage.ts";
+import { SMALL_TASK } from "../../scripts/adversaries/task.ts";
 
 const ROUNDS = 20_000;
 

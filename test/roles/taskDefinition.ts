@@ -4,7 +4,8 @@ import { decodeManifest, encodeManifest } from "../../clients/model/manifest.ts"
 import { type PreparedTask, prepareTask, registerTask } from "../../clients/roles/createTask.ts";
 import { announce } from "../../clients/roles/party.ts";
 import { loadTask } from "../../clients/roles/taskDefinition.ts";
-import { type Joined, openStage, SMALL_TASK, type Stage } from "../e2e/support/stage.ts";
+import { SMALL_TASK } from "../../scripts/adversaries/task.ts";
+import { type Joined, openStage, type Stage } from "../e2e/support/stage.ts";
 
 const { params } = SMALL_TASK;
 
