@@ -35,7 +35,10 @@ contract Committee is ICommittee {
 
     mapping(TaskId taskId => mapping(address verifier => Enrolment)) internal enrolments;
 
-    mapping(TaskId taskId => mapping(uint256 number => Attester[])) internal attestersOf;
+    mapping(TaskId taskId => mapping(uint256 number => Panel)) internal panels;
+
+    mapping(TaskId taskId => mapping(uint256 number => mapping(uint256 index => Attester)))
+        internal attesterOf;
 
     mapping(TaskId taskId => mapping(uint256 number => mapping(address verifier => Attestation)))
         internal attestations;
@@ -56,11 +59,10 @@ contract Committee is ICommittee {
 
     /// @inheritdoc ICommittee
     function enrol(TaskId taskId, uint96 amount) external {
-        if (MARKET.phase(taskId) == ITrainingMarket.Phase.Closed) revert ClosedTask(taskId);
         if (amount == 0) revert ZeroAmount();
         uint256 pool = TaskId.unwrap(taskId);
         uint256 stake = STAKE_VAULT.pooled(address(this), pool, msg.sender) + amount;
-        (uint96 least, ) = MARKET.admission(taskId);
+        uint96 least = MARKET.verifierStake(taskId);
         if (stake < least) revert StakeTooSmall(stake, least);
         enrolments[taskId][msg.sender].active = true;
         emit Enrolled(taskId, msg.sender, amount);
@@ -79,19 +81,19 @@ contract Committee is ICommittee {
     /// @inheritdoc ICommittee
     function commitAttestation(TaskId taskId, uint256 number, bytes32 commitment) external {
         if (commitment == 0) revert ZeroCommitment();
-        (ITrainingMarket.Phase phase, uint256 present, uint48 proposalEndsAt, bytes32 seed) = MARKET
-            .presentRound(taskId);
+        (ITrainingMarket.Phase phase, uint256 present, bytes32 seed) = MARKET.presentRound(taskId);
         _require(phase, ITrainingMarket.Phase.Committing);
         if (number != present) revert WrongRound(number, present);
         Attestation storage attestation_ = attestations[taskId][number][msg.sender];
         if (attestation_.commitment != 0) revert AlreadyAttested(msg.sender, number);
-        Attester[] storage list = attestersOf[taskId][number];
-        if (list.length == MAX_ATTESTERS) revert TooManyAttesters(MAX_ATTESTERS);
-        uint256 weight = _weightOf(taskId, number, proposalEndsAt, seed, msg.sender);
+        Panel memory panel_ = panels[taskId][number];
+        if (panel_.attesters == MAX_ATTESTERS) revert TooManyAttesters(MAX_ATTESTERS);
+        uint256 weight = _weightOf(taskId, number, panel_, seed, msg.sender);
         if (weight == 0) revert NotDrawn(msg.sender, number);
 
         attestation_.commitment = commitment;
-        list.push(Attester(msg.sender, uint96(weight)));
+        attesterOf[taskId][number][panel_.attesters] = Attester(msg.sender, uint96(weight));
+        panels[taskId][number].attesters = panel_.attesters + 1;
         Enrolment storage enrolment_ = enrolments[taskId][msg.sender];
         if (enrolment_.misses != 0) enrolment_.misses = 0;
         emit AttestationCommitted(taskId, number, msg.sender, commitment, weight);
@@ -104,7 +106,7 @@ contract Committee is ICommittee {
         Vote[] calldata votes,
         bytes32 salt
     ) external {
-        (ITrainingMarket.Phase phase, uint256 number, , ) = MARKET.presentRound(taskId);
+        (ITrainingMarket.Phase phase, uint256 number, ) = MARKET.presentRound(taskId);
         _require(phase, ITrainingMarket.Phase.Revealing);
         Attestation storage attestation_ = attestations[taskId][number][msg.sender];
         if (attestation_.commitment == 0) revert NothingCommitted(msg.sender, number);
@@ -123,8 +125,7 @@ contract Committee is ICommittee {
 
     /// @inheritdoc ICommittee
     function reportAbsence(TaskId taskId, address verifier) external {
-        (ITrainingMarket.Phase phase, uint256 number, uint48 proposalEndsAt, bytes32 seed) = MARKET
-            .presentRound(taskId);
+        (ITrainingMarket.Phase phase, uint256 number, bytes32 seed) = MARKET.presentRound(taskId);
         // Not in a round that ended because nothing was left to attest.
         if (phase != ITrainingMarket.Phase.Revealing && phase != ITrainingMarket.Phase.Disputing) {
             revert WrongPhase(phase, ITrainingMarket.Phase.Revealing);
@@ -132,7 +133,9 @@ contract Committee is ICommittee {
         Attestation storage attestation_ = attestations[taskId][number][verifier];
         if (attestation_.commitment != 0) revert AlreadyAttested(verifier, number);
         if (attestation_.reported) revert AlreadyReported(verifier, number);
-        if (_weightOf(taskId, number, proposalEndsAt, seed, verifier) == 0) revert NotDrawn(verifier, number);
+        if (_weightOf(taskId, number, panels[taskId][number], seed, verifier) == 0) {
+            revert NotDrawn(verifier, number);
+        }
 
         attestation_.reported = true;
         Enrolment storage enrolment_ = enrolments[taskId][verifier];
@@ -146,37 +149,60 @@ contract Committee is ICommittee {
 
     /* SETTLEMENT */
 
+    modifier onlyMarket() {
+        if (msg.sender != address(MARKET)) revert NotMarket(msg.sender);
+        _;
+    }
+
+    /// @inheritdoc ICommittee
+    function convene(
+        TaskId taskId,
+        uint256 number,
+        uint48 readAt,
+        uint96 least,
+        uint8 size
+    ) external onlyMarket {
+        uint256 total = STAKE_VAULT.poolTotalAt(address(this), TaskId.unwrap(taskId), readAt);
+        panels[taskId][number] = Panel({
+            total: uint96(total),
+            least: least,
+            readAt: readAt,
+            size: size,
+            attesters: 0
+        });
+        emit Convened(taskId, number, total, readAt);
+    }
+
     /// @inheritdoc ICommittee
     /// @dev The loops run over at most MAX_ATTESTERS times the task's most proposals.
     function settle(
         TaskId taskId,
         uint256 number,
-        uint256[] calldata contenders,
-        uint256 fee,
-        uint256 reward
-    ) external returns (ITrainingMarket.Outcome[] memory outcomes, uint256 spent) {
-        if (msg.sender != address(MARKET)) revert NotMarket(msg.sender);
+        uint256[] calldata contenders
+    ) external onlyMarket returns (Settlement memory settlement) {
         ITrainingMarket.TaskParams memory params = MARKET.params(taskId);
-        Attester[] memory attesters_ = attestersOf[taskId][number];
+        Attester[] memory attesters_ = attesters(taskId, number);
         Tally.Result[] memory results = _tally(taskId, number, contenders, attesters_, params);
         uint256 winner = _best(results);
 
-        outcomes = new ITrainingMarket.Outcome[](contenders.length);
-        uint256[] memory earned = new uint256[](attesters_.length);
+        settlement.outcomes = new ITrainingMarket.Outcome[](contenders.length);
+        settlement.verifiers = new address[](attesters_.length);
+        settlement.earned = new uint256[](attesters_.length);
         uint256[] memory lost = new uint256[](attesters_.length);
         for (uint256 c = 0; c < contenders.length; c++) {
             Tally.Result memory result = results[c];
             if (result.outcome == ITrainingMarket.Outcome.Confirmed && c != winner) {
                 result.outcome = ITrainingMarket.Outcome.Outdone;
             }
-            outcomes[c] = result.outcome;
+            settlement.outcomes[c] = result.outcome;
             _emitTallied(taskId, number, contenders[c], result);
-            uint256 pot = c == winner ? fee + reward : fee;
+            uint256 pot = params.proposalFee;
+            if (c == winner) pot += params.verifierReward;
             for (uint256 i = 0; i < attesters_.length; i++) {
                 Tally.Standing standing = result.standings[i];
                 if (standing == Tally.Standing.Rewarded) {
                     // Rounded down.
-                    earned[i] += (pot * attesters_[i].weight) / result.rewardedWeight;
+                    settlement.earned[i] += (pot * attesters_[i].weight) / result.rewardedWeight;
                 } else if (standing == Tally.Standing.Deviating) {
                     lost[i] += params.deviationPenalty;
                 }
@@ -184,19 +210,16 @@ contract Committee is ICommittee {
         }
         for (uint256 i = 0; i < attesters_.length; i++) {
             address verifier = attesters_[i].account;
+            settlement.verifiers[i] = verifier;
+            if (settlement.earned[i] != 0) {
+                emit VerifierRewarded(taskId, number, verifier, settlement.earned[i]);
+            }
             if (!attestations[taskId][number][verifier].revealed) lost[i] = params.missedRevealPenalty;
-            if (lost[i] != 0) {
-                emit VerifierPenalized(taskId, number, verifier, lost[i]);
-                // Nobody is paid from it: there is nothing to gain by making others deviate.
-                STAKE_VAULT.slashPooled(TaskId.unwrap(taskId), verifier, uint96(lost[i]), address(0));
-            }
-            if (earned[i] != 0) {
-                emit VerifierRewarded(taskId, number, verifier, earned[i]);
-                spent += earned[i];
-                STAKE_VAULT.pay(verifier, earned[i]);
-            }
+            if (lost[i] == 0) continue;
+            emit VerifierPenalized(taskId, number, verifier, lost[i]);
+            // Nobody is paid from it: there is nothing to gain by making others deviate.
+            STAKE_VAULT.slashPooled(TaskId.unwrap(taskId), verifier, uint96(lost[i]), address(0));
         }
-        STAKE_VAULT.pay(msg.sender, fee * contenders.length + reward - spent);
     }
 
     /* VIEWS */
@@ -208,14 +231,20 @@ contract Committee is ICommittee {
 
     /// @inheritdoc ICommittee
     function weightOf(TaskId taskId, uint256 number, address verifier) public view returns (uint256 weight) {
-        ITrainingMarket.Round memory round = MARKET.round(taskId, number);
-        if (round.seed == 0) return 0;
-        return _weightOf(taskId, number, round.proposalEndsAt, round.seed, verifier);
+        Panel memory panel_ = panels[taskId][number];
+        if (panel_.readAt == 0) return 0;
+        return _weightOf(taskId, number, panel_, MARKET.round(taskId, number).seed, verifier);
     }
 
     /// @inheritdoc ICommittee
-    function attesters(TaskId taskId, uint256 number) external view returns (Attester[] memory) {
-        return attestersOf[taskId][number];
+    function panel(TaskId taskId, uint256 number) external view returns (Panel memory) {
+        return panels[taskId][number];
+    }
+
+    /// @inheritdoc ICommittee
+    function attesters(TaskId taskId, uint256 number) public view returns (Attester[] memory list) {
+        list = new Attester[](panels[taskId][number].attesters);
+        for (uint256 i = 0; i < list.length; i++) list[i] = attesterOf[taskId][number][i];
     }
 
     /// @inheritdoc ICommittee
@@ -255,18 +284,15 @@ contract Committee is ICommittee {
     function _weightOf(
         TaskId taskId,
         uint256 number,
-        uint48 proposalEndsAt,
+        Panel memory panel_,
         bytes32 seed,
         address verifier
     ) internal view returns (uint256 weight) {
-        (uint96 least, uint8 committeeSize) = MARKET.admission(taskId);
         uint256 pool = TaskId.unwrap(taskId);
-        uint48 readAt = proposalEndsAt - 1;
-        uint256 stake = STAKE_VAULT.pooledAt(address(this), pool, verifier, readAt);
-        if (stake < least) return 0;
+        uint256 stake = STAKE_VAULT.pooledAt(address(this), pool, verifier, panel_.readAt);
+        if (stake < panel_.least) return 0;
         uint256 draw = Draws.draw(seed, Draws.COMMITTEE, pool, number, 0, uint160(verifier));
-        uint256 total = STAKE_VAULT.poolTotalAt(address(this), pool, readAt);
-        return Sortition.weightOf(draw, stake, total, committeeSize);
+        return Sortition.weightOf(draw, stake, panel_.total, panel_.size);
     }
 
     /// @dev Losses go with a positive vote, a reason with a negative one.
@@ -297,13 +323,9 @@ contract Committee is ICommittee {
         Attester[] memory attesters_,
         ITrainingMarket.TaskParams memory params
     ) internal view returns (Tally.Result[] memory results) {
-        ITrainingMarket.Round memory round = MARKET.round(taskId, number);
-        uint256 commitEndsAt = uint256(round.seededAt) + params.leafCheckSeconds + params.commitSeconds;
-        uint256 total = STAKE_VAULT.poolTotalAt(
-            address(this),
-            TaskId.unwrap(taskId),
-            round.proposalEndsAt - 1
-        );
+        uint256 commitEndsAt =
+            uint256(MARKET.round(taskId, number).seededAt) + params.leafCheckSeconds + params.commitSeconds;
+        uint256 total = panels[taskId][number].total;
         uint256 quorumWeight = Math.mulDiv(total, params.quorumBps, BPS, Math.Rounding.Ceil);
         results = new Tally.Result[](contenders.length);
         for (uint256 c = 0; c < contenders.length; c++) {

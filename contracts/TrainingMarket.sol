@@ -247,7 +247,7 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc ITrainingMarket
-    function recordSeed(TaskId taskId) external {
+    function recordSeed(TaskId taskId) external nonReentrant {
         _requirePhase(taskId, Phase.Seeding);
         (uint256 number, Round storage round_) = _lastRound(taskId);
         uint64 ticket = round_.seedTicket;
@@ -259,6 +259,14 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
         round_.seed = seed;
         round_.seededAt = block.timestamp.toUint48();
         emit SeedRecorded(taskId, number, seed);
+        TaskParams storage params_ = taskParams[taskId];
+        COMMITTEE.convene(
+            taskId,
+            number,
+            round_.proposalEndsAt - 1,
+            params_.verifierStake,
+            params_.committeeSize
+        );
     }
 
     /// @inheritdoc ITrainingMarket
@@ -432,15 +440,15 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc ITrainingMarket
-    function presentRound(TaskId taskId) external view returns (Phase, uint256, uint48, bytes32) {
+    function presentRound(TaskId taskId) external view returns (Phase, uint256, bytes32) {
         (uint256 number, Round storage round_) = _lastRound(taskId);
-        return (phase(taskId), number, round_.proposalEndsAt, round_.seed);
+        return (phase(taskId), number, round_.seed);
     }
 
     /// @inheritdoc ITrainingMarket
-    function admission(TaskId taskId) external view returns (uint96, uint8) {
-        TaskParams storage params_ = taskParams[taskId];
-        return (params_.verifierStake, params_.committeeSize);
+    function verifierStake(TaskId taskId) external view returns (uint96) {
+        _openTask(taskId);
+        return taskParams[taskId].verifierStake;
     }
 
     /// @inheritdoc ITrainingMarket
@@ -524,14 +532,14 @@ contract TrainingMarket is ITrainingMarket, ReentrancyGuardTransient {
                 revert DemandsOpen(taskId, number, contenders[c]);
             }
         }
-        uint256 fee = params_.proposalFee;
-        uint256 reward = params_.verifierReward;
-        VAULT.pay(address(COMMITTEE), fee * contenders.length + reward);
-        Outcome[] memory outcomes;
-        (outcomes, spent) = COMMITTEE.settle(taskId, number, contenders, fee, reward);
+        ICommittee.Settlement memory settlement = COMMITTEE.settle(taskId, number, contenders);
+        for (uint256 i = 0; i < settlement.verifiers.length; i++) {
+            spent += settlement.earned[i];
+            VAULT.pay(settlement.verifiers[i], settlement.earned[i]);
+        }
         for (uint256 c = 0; c < contenders.length; c++) {
             uint256 index = contenders[c];
-            Outcome outcome = outcomes[c];
+            Outcome outcome = settlement.outcomes[c];
             Proposal storage proposal_ = proposalOf[taskId][number][index];
             if (outcome == Outcome.Rejected) {
                 uint96 lost = _shareRoundedDown(proposal_.bond, params_.rejectionBps);

@@ -42,6 +42,29 @@ interface ICommittee {
         bool reported;
     }
 
+    /// @notice What a round's committee is drawn from, fixed when its seed is recorded.
+    /// @param total stake enrolled in the task
+    /// @param least stake that a verifier must have enrolled
+    /// @param readAt the second of which both are: the last of the proposal window
+    /// @param size expected number of verifiers
+    /// @param attesters how many have committed
+    struct Panel {
+        uint96 total;
+        uint96 least;
+        uint48 readAt;
+        uint8 size;
+        uint8 attesters;
+    }
+
+    /// @param outcomes of the contenders, in their order
+    /// @param verifiers who committed
+    /// @param earned what each of them is to be paid, in token wei
+    struct Settlement {
+        ITrainingMarket.Outcome[] outcomes;
+        address[] verifiers;
+        uint256[] earned;
+    }
+
     /// @param misses rounds in a row in which it was drawn, did not commit, and was reported, 3 at most: only a commitment
     /// takes them back, not leaving and enrolling again
     struct Enrolment {
@@ -53,6 +76,7 @@ interface ICommittee {
 
     event Enrolled(TaskId indexed taskId, address indexed verifier, uint256 amount);
     event Disenrolled(TaskId indexed taskId, address indexed verifier);
+    event Convened(TaskId indexed taskId, uint256 indexed round, uint256 total, uint256 readAt);
     event AttestationCommitted(
         TaskId indexed taskId,
         uint256 indexed round,
@@ -101,7 +125,6 @@ interface ICommittee {
     error NotMarket(address caller);
     error WrongPhase(ITrainingMarket.Phase given, ITrainingMarket.Phase expected);
     error WrongRound(uint256 given, uint256 expected);
-    error ClosedTask(TaskId taskId);
     error ZeroAmount();
     error ZeroCommitment();
     error StakeTooSmall(uint256 given, uint256 limit);
@@ -149,19 +172,17 @@ interface ICommittee {
 
     /* SETTLEMENT */
 
-    /// @notice Market only: decides the contenders of a round, pays and penalizes its attesters.
+    /// @notice Market only: fixes what a round's committee is drawn from, when its seed is recorded.
+    /// @param readAt the last second of the proposal window, which is over
+    function convene(TaskId taskId, uint256 number, uint48 readAt, uint96 least, uint8 size) external;
+
+    /// @notice Market only: decides the contenders of a round, penalizes its attesters, and says what each earned.
     /// @param contenders indices of the proposals that passed every check
-    /// @param fee of each contender
-    /// @param reward beside the fee, for the best one's attesters if it is confirmed
-    /// @return outcomes of the contenders, in their order
-    /// @return spent how much of fees and reward was paid; the rest is back in the market's balance
     function settle(
         TaskId taskId,
         uint256 number,
-        uint256[] calldata contenders,
-        uint256 fee,
-        uint256 reward
-    ) external returns (ITrainingMarket.Outcome[] memory outcomes, uint256 spent);
+        uint256[] calldata contenders
+    ) external returns (Settlement memory);
 
     /* VIEWS */
 
@@ -174,6 +195,9 @@ interface ICommittee {
     // solhint-enable func-name-mixedcase
 
     function enrolment(TaskId taskId, address verifier) external view returns (Enrolment memory);
+
+    /// @notice What a round's committee is drawn from; all 0 before it is.
+    function panel(TaskId taskId, uint256 number) external view returns (Panel memory);
 
     /// @notice What the verifier's votes in a seeded round count for; 0 where it is not drawn.
     function weightOf(TaskId taskId, uint256 number, address verifier) external view returns (uint256 weight);

@@ -27,19 +27,19 @@ interface ITrainingMarket {
     /// @param verifierReward shared by weight among the verifiers of that proposal that measured well
     /// @param proposalFee paid by the miner with each proposal to the verifiers on its final side
     /// @param minerBond locked with each proposal
-    /// @param verifierStake least stake with which a verifier enrols and attests
     /// @param missedRevealPenalty lost by a verifier that commits and does not reveal
     /// @param deviationPenalty lost, for each proposal, for losses outside tolerance or a verdict against the outcome; and by
     /// a drawn verifier that never committed
     /// @param demandDeposit what a demand costs while no other is open; the j-th open one costs 1 + j times that
     /// @param answerRefund the part of a deposit that an answer pays to the miner
+    /// @param verifierStake least stake with which a verifier enrols and attests
+    /// @param leafChecks random leaves that a proposal must open
+    /// @param maxProposals most proposals in a round
+    /// @param committeeSize expected number of drawn verifiers; fewer are enrolled: all of them
     /// @param answerSeconds least time to answer a demand
     /// @param answerSlotSeconds more time for each demand that was open before
     /// @param quorumBps least weight of positive and negative verdicts, as a share of the enrolled stake, that decides
     /// @param rejectionBps share of the bond lost when a proposal is rejected
-    /// @param leafChecks random leaves that a proposal must open
-    /// @param maxProposals most proposals in a round
-    /// @param committeeSize expected number of drawn verifiers; fewer are enrolled: all of them
     /// @param minImprovementMicroNats ε: least improvement that confirms
     /// @param toleranceMicroNats honest measurements differ by less
     struct TaskParams {
@@ -47,25 +47,25 @@ interface ITrainingMarket {
         uint96 verifierReward;
         uint96 proposalFee;
         uint96 minerBond;
-        uint96 verifierStake;
         uint96 missedRevealPenalty;
         uint96 deviationPenalty;
         uint96 demandDeposit;
         uint96 answerRefund;
-        uint32 proposalSeconds;
+        uint96 verifierStake;
         uint32 openingSeconds;
         uint32 leafCheckSeconds;
         uint32 commitSeconds;
         uint32 revealSeconds;
-        uint32 disputeSeconds;
-        uint32 answerSeconds;
-        uint32 answerSlotSeconds;
-        uint32 closeDelaySeconds;
-        uint16 quorumBps;
-        uint16 rejectionBps;
         uint8 leafChecks;
         uint8 maxProposals;
         uint8 committeeSize;
+        uint32 disputeSeconds;
+        uint32 answerSeconds;
+        uint32 answerSlotSeconds;
+        uint32 proposalSeconds;
+        uint32 closeDelaySeconds;
+        uint16 quorumBps;
+        uint16 rejectionBps;
         uint64 minImprovementMicroNats;
         uint64 toleranceMicroNats;
     }
@@ -439,14 +439,11 @@ interface ITrainingMarket {
     /// @notice The phase of the task's last round now.
     function phase(TaskId taskId) external view returns (Phase);
 
-    /// @notice What an attestation of the last round depends on.
-    /// @param seed 0 before it is recorded
-    function presentRound(
-        TaskId taskId
-    ) external view returns (Phase phase, uint256 number, uint48 proposalEndsAt, bytes32 seed);
+    /// @notice The phase of the task's last round now, and the round; its seed is 0 before it is recorded.
+    function presentRound(TaskId taskId) external view returns (Phase phase, uint256 number, bytes32 seed);
 
-    /// @notice What admits a verifier to a committee.
-    function admission(TaskId taskId) external view returns (uint96 verifierStake, uint8 committeeSize);
+    /// @notice The least stake with which a verifier enrols in an open task.
+    function verifierStake(TaskId taskId) external view returns (uint96);
 
     /// @notice Who made the proposals of a round, in their order.
     function miners(TaskId taskId, uint256 number) external view returns (address[] memory);
