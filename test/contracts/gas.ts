@@ -64,7 +64,8 @@ const LIMITS: Record<string, number> = {
   finalizeConfirmed: 350_000,
   finalizeRejected: 350_000,
   finalizeSilent: 350_000,
-  finalizeDearest: 350_000,
+  // A new head, one paid, one silent, one that deviates: each slash is two new checkpoints.
+  finalizeDearest: 400_000,
 };
 
 const BETTER = positive(5_000_000n, 4_990_000n);
