@@ -25,14 +25,13 @@ export async function startVerifiers(
   conduct: Partial<VerifierConduct> = {},
   name = "verifier",
 ): Promise<Member[]> {
-  const verifiers: Member[] = [];
-  for (let i = 1; i <= count; i++) {
-    const stake = scene.params.verifierStake;
-    const verifier = await scene.join(count === 1 ? name : `${name} ${i}`, { stake });
+  const stake = scene.params.verifierStake;
+  const names = Array.from({ length: count }, (_, i) => (count === 1 ? name : `${name} ${i + 1}`));
+  const verifiers = await Promise.all(names.map((one) => scene.join(one, { stake })));
+  for (const verifier of verifiers) {
     scene.start(verifier, (member) =>
       runVerifier(member, { taskId: scene.taskId, threads: 1 }, { ...HONEST_VERIFIER, ...conduct }),
     );
-    verifiers.push(verifier);
   }
   const { committee } = scene.owner.gradwork;
   await scene.until("all verifiers are enrolled", async () => {

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
+import { toQuantity } from "ethers";
 import { network } from "hardhat";
 import { FUNDER_KEY } from "../demo/localChain.ts";
 
@@ -15,8 +16,8 @@ const POLLS = new Set([
   "eth_getTransactionCount",
 ]);
 
-/** Polls in a row without anything else, after which a client does nothing but wait. */
-const IDLE_AFTER = 4;
+/** How often a client asks the same, and nothing but polls between, before it is taken to wait for a block. */
+const IDLE_AFTER = 3;
 
 type Call = { jsonrpc: "2.0"; id: number; method: string; params?: unknown[] };
 
@@ -31,33 +32,65 @@ export type ConductedChain = {
   /** From now on no block is made while this client is at work. */
   attend(name: string): void;
   excuse(name: string): void;
+  /** Gives an account currency for gas. */
+  endow(address: string): Promise<void>;
+  /** Makes blocks without asking anybody, `seconds` apart. */
+  pass(blocks: number, seconds: number): Promise<void>;
   close(): Promise<void>;
 };
 
 export async function startConductedChain(): Promise<ConductedChain> {
   const { provider } = await network.create({ override: { mining: { auto: false, interval: 0 } } });
   const attending = new Set<string>();
-  const polls = new Map<string, number>();
+  /** How often each client asked what since the last block, and since it last asked anything else. */
+  const polls = new Map<string, Map<string, number>>();
+  const waiting = new Set<string>();
+  let goOn = Promise.withResolvers<void>();
   let isMining = false;
 
-  const isIdle = (name: string) => (polls.get(name) ?? 0) >= IDLE_AFTER;
-
-  async function mineWhenIdle(): Promise<void> {
-    if (isMining || ![...polls.keys()].some(isIdle) || ![...attending].every(isIdle)) return;
-    isMining = true;
-    polls.clear();
-    const { timestamp } = (await provider.request({
-      method: "eth_getBlockByNumber",
-      params: ["latest", false],
-    })) as { timestamp: string };
-    const params = [Number(timestamp) + 1];
-    await provider.request({ method: "evm_setNextBlockTimestamp", params });
-    await provider.request({ method: "evm_mine", params: [] });
-    isMining = false;
+  async function passWhenIdle(): Promise<void> {
+    if (isMining || waiting.size === 0 || ![...attending].every((name) => waiting.has(name))) return;
+    await pass(1, 1);
   }
 
-  async function answer(name: string, { id, method, params = [] }: Call) {
-    polls.set(name, POLLS.has(method) ? (polls.get(name) ?? 0) + 1 : 0);
+  async function pass(blocks: number, seconds: number): Promise<void> {
+    while (isMining) await goOn.promise;
+    isMining = true;
+    const params = ["latest", false];
+    const latest = (await provider.request({ method: "eth_getBlockByNumber", params })) as {
+      timestamp: string;
+    };
+    const next = Number(latest.timestamp) + seconds;
+    await provider.request({ method: "evm_setNextBlockTimestamp", params: [next] });
+    await provider.request({
+      method: "hardhat_mine",
+      params: [toQuantity(blocks), toQuantity(seconds)],
+    });
+    isMining = false;
+    polls.clear();
+    waiting.clear();
+    goOn.resolve();
+    goOn = Promise.withResolvers();
+  }
+
+  /** Keeps a client that only polls until there is something new. */
+  async function conduct(name: string, { method, params }: Call): Promise<void> {
+    if (!POLLS.has(method)) {
+      polls.delete(name);
+      return;
+    }
+    const asked = polls.get(name) ?? new Map<string, number>();
+    polls.set(name, asked);
+    const poll = JSON.stringify([method, params]);
+    asked.set(poll, (asked.get(poll) ?? 0) + 1);
+    if (asked.get(poll)! < IDLE_AFTER) return;
+    waiting.add(name);
+    const block = goOn.promise;
+    await passWhenIdle();
+    await block;
+  }
+
+  async function answer({ id, method, params = [] }: Call) {
     try {
       return { jsonrpc: "2.0", id, result: await provider.request({ method, params }) };
     } catch (error) {
@@ -68,12 +101,12 @@ export async function startConductedChain(): Promise<ConductedChain> {
 
   const server = createServer(async (request: IncomingMessage, response) => {
     const name = request.url ?? "/";
-    const calls = (await json(request)) as Call | Call[];
-    const answers = Array.isArray(calls)
-      ? await Promise.all(calls.map((call) => answer(name, call)))
-      : await answer(name, calls);
-    response.setHeader("content-type", "application/json").end(JSON.stringify(answers));
-    await mineWhenIdle();
+    const asked = (await json(request)) as Call | Call[];
+    const calls = [asked].flat();
+    for (const call of calls) await conduct(name, call);
+    const answers = await Promise.all(calls.map(answer));
+    const body = JSON.stringify(Array.isArray(asked) ? answers : answers[0]);
+    response.setHeader("content-type", "application/json").end(body);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -85,8 +118,13 @@ export async function startConductedChain(): Promise<ConductedChain> {
     attend: (name) => void attending.add(`/${name}`),
     excuse: (name) => {
       attending.delete(`/${name}`);
-      polls.delete(`/${name}`);
+      waiting.delete(`/${name}`);
+      void passWhenIdle();
     },
+    async endow(address) {
+      await provider.request({ method: "hardhat_setBalance", params: [address, toQuantity(10n ** 21n)] });
+    },
+    pass,
     async close() {
       server.closeAllConnections();
       server.close();

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { cp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseEther, Wallet } from "ethers";
+import { JsonRpcProvider, MaxUint256, Wallet } from "ethers";
 import {
   bindContracts,
   type Chain,
@@ -20,7 +20,7 @@ import {
   type TaskOptions,
   type TaskParams,
 } from "../../clients/roles/createTask.ts";
-import { deposit, fundTask, useFaucet, wealthOf } from "../../clients/roles/money.ts";
+import { fundTask, wealthOf } from "../../clients/roles/money.ts";
 import type { RoleEvent } from "../../clients/roles/observer.ts";
 import { closeParty, openParty, type Party } from "../../clients/roles/party.ts";
 import { openBlobStore } from "../../clients/storage/blobStore.ts";
@@ -28,8 +28,9 @@ import { deployGradwork, walletProvider } from "../../deploy/deployGradwork.ts";
 import { startConductedChain } from "./conductedChain.ts";
 
 const DEPTH = 1;
-const POLL_MS = 10;
+const POLL_MS = 1;
 const BLOCK_MS = 1_000;
+const LOOK_MS = 20;
 
 /** Somebody on the stage. */
 export type Member = Party & { name: string; events: RoleEvent[] };
@@ -54,6 +55,14 @@ export type SceneOptions = {
   prepared?: { task: PreparedTask; blobs: string };
 };
 
+/**
+ * What somebody comes with.
+ * @property stake in the vault, free
+ * @property tokens beside it, which the vault may take
+ * @property privateKey by default a new one
+ */
+export type Means = { stake: bigint; tokens?: bigint; privateKey?: string };
+
 /** One task, who takes part in it, and what everybody owned when they came. */
 export type Scene = {
   taskId: bigint;
@@ -62,8 +71,8 @@ export type Scene = {
   owner: Member;
   members: Member[];
   deployment: Deployment;
-  /** Brings somebody in, with `stake` in the vault and `tokens` beside it. */
-  join(name: string, money: { stake: bigint; tokens?: bigint }): Promise<Member>;
+  /** Brings somebody in. */
+  join(name: string, means: Means): Promise<Member>;
   /** Lets somebody play a role from now on; an error in it ends `until`. */
   start(member: Member, role: (member: Member) => Promise<void>): void;
   /** Waits for a fact while the chain goes on. */
@@ -87,11 +96,14 @@ export async function openStage(task: Omit<TaskOptions, "location">, show: Show 
   const chain = await startConductedChain();
   const directory = mkdtempSync(join(tmpdir(), "gradwork-stage-"));
   const scenes: Scene[] = [];
-  const connect = async (name: string, wallet: Wallet): Promise<Chain> => ({
-    ...(await connectChain(chain.rpcOf(name), wallet, DEPTH)),
-    pollMs: POLL_MS,
-    blockMs: BLOCK_MS,
-  });
+  const connect = async (name: string, wallet: Wallet): Promise<Chain> => {
+    const url = chain.rpcOf(name);
+    const connected = await connectChain(url, wallet, DEPTH);
+    // Requests go out at once, not gathered for a while.
+    const options = { staticNetwork: true, cacheTimeout: -1, batchStallTime: 0 };
+    const provider = new JsonRpcProvider(url, connected.chainId, options);
+    return { ...connected, provider, wallet: wallet.connect(provider), pollMs: POLL_MS, blockMs: BLOCK_MS };
+  };
   const funder = await connect("funder", walletFromKey(chain.funderKey, "the funder"));
   const deployment = await deployGradwork(walletProvider(funder), { confirmations: 1, pollMs: POLL_MS });
   const blobs = join(directory, "task");
@@ -101,7 +113,8 @@ export async function openStage(task: Omit<TaskOptions, "location">, show: Show 
     const params = { ...task.params, ...options.params };
     const files = options.prepared ?? { task: prepared, blobs };
     const rounds = options.rounds ?? 1n;
-    const place = join(directory, `scene-${scenes.length}`);
+    const number = scenes.length;
+    const place = join(directory, `scene-${number}`);
     const members: Member[] = [];
     const before = new Map<string, bigint>();
     const endings = new Map<Member, Promise<unknown>>();
@@ -109,14 +122,12 @@ export async function openStage(task: Omit<TaskOptions, "location">, show: Show 
     let failed: unknown;
     let isOver = false;
 
-    async function join_(name: string, { stake, tokens = 0n }: { stake: bigint; tokens?: bigint }) {
-      const wallet = new Wallet(Wallet.createRandom().privateKey);
-      const id = `${scenes.length}-${name}`.replaceAll(" ", "-");
-      const { hash } = await funder.wallet.sendTransaction({ to: wallet.address, value: parseEther("1") });
-      await waitForReceipt(funder, hash, "funding", leaving.signal);
+    async function join_(name: string, { stake, tokens = 0n, privateKey }: Means) {
+      const wallet = new Wallet(privateKey ?? Wallet.createRandom().privateKey);
+      const id = `${number}-${name}`.replaceAll(" ", "-");
+      await chain.endow(wallet.address);
       const gradwork = await bindContracts(await connect(id, wallet), deployment);
-      await useFaucet(gradwork, stake + tokens, leaving.signal);
-      if (stake > 0n) await deposit(gradwork, stake, leaving.signal);
+      await provide(gradwork, stake, tokens, leaving.signal);
       const events: RoleEvent[] = [];
       const party = await openParty(gradwork, {
         directory: join(place, id),
@@ -136,7 +147,7 @@ export async function openStage(task: Omit<TaskOptions, "location">, show: Show 
 
     const { minerReward, verifierReward } = params;
     const escrow = rounds * (minerReward + verifierReward);
-    await cp(files.blobs, join(place, `${scenes.length}-owner`, "blobs"), { recursive: true });
+    await cp(files.blobs, join(place, `${number}-owner`, "blobs"), { recursive: true });
     const owner = await join_("owner", { stake: 0n, tokens: escrow });
     const { market, vault } = owner.gradwork;
     const burnAddress = await vault.BURN_ADDRESS();
@@ -174,7 +185,7 @@ export async function openStage(task: Omit<TaskOptions, "location">, show: Show 
         show.say(`… until ${what}`);
         while (!(await isSo())) {
           if (failed !== undefined) throw failed;
-          await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+          await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
         }
       },
       final(round) {
@@ -221,6 +232,24 @@ export async function openStage(task: Omit<TaskOptions, "location">, show: Show 
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** Gives an account tokens and stake, all in one block. */
+async function provide(
+  gradwork: Gradwork,
+  stake: bigint,
+  tokens: bigint,
+  signal: AbortSignal,
+): Promise<void> {
+  if (stake + tokens === 0n) return;
+  const { token, vault, deployment } = gradwork;
+  const options = (nonce: number) => ({ nonce, gasLimit: 200_000n });
+  const sent = [
+    await token.faucet(stake + tokens, options(0)),
+    await token.approve(deployment.contracts.StakeVault, MaxUint256, options(1)),
+    ...(stake > 0n ? [await vault.deposit(stake, options(2))] : []),
+  ];
+  for (const { hash } of sent) await waitForReceipt({ ...gradwork, depth: 0 }, hash, "provision", signal);
 }
 
 function rpcUrl({ provider }: Gradwork): string {
