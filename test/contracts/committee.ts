@@ -89,10 +89,31 @@ describe("Committee", () => {
     expect(await committee.MAX_ATTESTERS()).to.equal(48n);
   });
 
-  it("settles for nobody but the market", async () => {
+  it("convenes and settles for nobody but the market", async () => {
     const { committee, deployer, taskId } = task;
     await playRound(task);
-    await expectNo(() => committee.settle(taskId, 1n, [0n], 1n, 1n, MINED), "NotMarket", [deployer.address]);
+    await expectNo(() => committee.convene(taskId, 2n, 1n, 1n, 1n, MINED), "NotMarket", [deployer.address]);
+    await expectNo(() => committee.settle(taskId, 1n, [0n], MINED), "NotMarket", [deployer.address]);
+  });
+
+  it("is drawn from the stake at the proposal window's end, fixed when the seed is recorded", async () => {
+    const { committee, taskId, params } = task;
+    await propose(task);
+    await openProposal(task);
+    expect((await committee.panel(taskId, 1n)).readAt).to.equal(0n);
+    const { proposalEndsAt } = await ends(task);
+    await requestSeed(task);
+    const total = STAKES.reduce((sum, stake) => sum + stake);
+    await expect(recordSeed(task))
+      .to.emit(committee, "Convened")
+      .withArgs(taskId, 1n, total, proposalEndsAt - 1n);
+    expect(await committee.panel(taskId, 1n)).to.deep.equal([
+      total,
+      params.verifierStake,
+      proposalEndsAt - 1n,
+      params.committeeSize,
+      0n,
+    ]);
   });
 
   describe("enrol", () => {

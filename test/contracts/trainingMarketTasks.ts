@@ -422,7 +422,7 @@ describe("TrainingMarket, tasks and parties", () => {
       ];
       for (const call of calls) await expectRefused(task, call, "TaskAlreadyClosed", [taskId]);
       const enrol = () => committee.connect(verifier).enrol(taskId, 1n, MINED);
-      await expectRefused(task, enrol, "ClosedTask", [taskId], committee);
+      await expectRefused(task, enrol, "TaskAlreadyClosed", [taskId]);
       await committee.connect(verifier).disenrol(taskId);
       expect((await vault.accounts(verifier)).withdrawing).to.equal(STAKES[0]);
     });
