@@ -673,6 +673,32 @@ describe("Committee", () => {
       await expectOutcome(await withStakes([TWO_THIRDS, THIRD], 10_000n), [POSITIVE, NEGATIVE], "Confirmed");
     });
 
+    for (const [name, seconds, outcome] of [
+      [
+        "before the commit window closes counts against a proposal that it finds unavailable",
+        -1n,
+        "Rejected",
+      ],
+      ["from then on does not, where others' votes may be known", 0n, "Confirmed"],
+    ] as const) {
+      it(`a verifier's demand ${name}`, async () => {
+        const third = await withStakes([THIRD + 1n, TWO_THIRDS], 5_000n);
+        const { disputes, verifiers, taskId, transition } = third;
+        await startRound(third, "Committing");
+        await commitAttestation(third, verifiers[0], UNAVAILABLE);
+        await commitAttestation(third, verifiers[1], POSITIVE);
+        await at((await ends(third)).commitEndsAt + seconds);
+        await disputes.connect(verifiers[0]).demand(taskId, 1n, 0n, 0n);
+        await passTo((await ends(third)).commitEndsAt + 1n);
+        await disputes.answer(taskId, 1n, 0n, verifiers[0], transition.opening(0));
+        await revealAttestation(third, verifiers[0], UNAVAILABLE);
+        await revealAttestation(third, verifiers[1], POSITIVE);
+        await passTo((await ends(third)).disputeEndsAt);
+        await finalize(third);
+        expect(await outcomeOf(third)).to.equal(outcome);
+      });
+    }
+
     it("a third of the weight does not reject", async () => {
       await expectOutcome(await withStakes([THIRD, TWO_THIRDS], 5_000n), [NEGATIVE, POSITIVE], "Confirmed");
     });
