@@ -7,7 +7,7 @@ import { formatEther, parseEther, Wallet } from "ethers";
 import { bindContracts, connectChain, type Gradwork } from "../../clients/chain/connection.ts";
 import { readDeployment } from "../../clients/chain/deployment.ts";
 import { named, OUTCOMES, VERDICTS } from "../../clients/chain/phase.ts";
-import { waitForReceipt } from "../../clients/chain/transactions.ts";
+import { send as sendTransaction, waitForReceipt } from "../../clients/chain/transactions.ts";
 import { openState } from "../../clients/storage/stateStore.ts";
 import { mobyDickText } from "../../clients/training/dataset.ts";
 import { type LocalChain, startLocalChain } from "../../scripts/demo/localChain.ts";
@@ -27,19 +27,27 @@ const MODEL = {
 /** Windows for a chain that makes a block a second. */
 const PARAMS = {
   proposalSeconds: 2,
-  openingSeconds: 4,
-  leafCheckSeconds: 6,
-  commitSeconds: 7,
-  revealSeconds: 5,
+  openingSeconds: 8,
+  leafCheckSeconds: 8,
+  commitSeconds: 10,
+  revealSeconds: 8,
   disputeSeconds: 1,
+  closeDelaySeconds: 2,
   minerReward: "60000000000000000000",
   minImprovementMicroNats: 50_000,
 };
 const TASK_OPTIONS = ["--sequence-length", "32", "--evaluation-sequences", "16"];
 const TRAINING = ["--steps", "30", "--batch-size", "16", "--learning-rate", "0.01", "--threads", "1"];
 
+/** Seven processes on two cores. */
+const ROUND_TIMEOUT_MS = 240_000;
+
 const miner = Wallet.createRandom();
 const verifiers = [Wallet.createRandom(), Wallet.createRandom(), Wallet.createRandom()] as const;
+/** A verifier that enrols and does nothing. */
+const absent = new Wallet(Wallet.createRandom().privateKey);
+const [watch, keeper] = [Wallet.createRandom(), Wallet.createRandom()];
+const accounts = [miner, ...verifiers, absent, watch, keeper];
 
 describe("the gradwork executable", () => {
   let chain: LocalChain;
@@ -77,7 +85,7 @@ describe("the gradwork executable", () => {
   it("deploys the contracts, cut short and gone on with, and writes where they are", async () => {
     const funder = await connectChain(chain.rpc, new Wallet(chain.funderKey), 1);
     const nonce = await funder.wallet.getNonce();
-    const funding = [miner, ...verifiers].map(({ address }, i) =>
+    const funding = accounts.map(({ address }, i) =>
       funder.wallet.sendTransaction({ to: address, value: parseEther("1"), nonce: nonce + i }),
     );
     for (const { hash } of await Promise.all(funding)) {
@@ -93,8 +101,9 @@ describe("the gradwork executable", () => {
     expect(existsSync(join(folder, "deployment.json"))).to.equal(false);
     const output = await send({ privateKey: chain.funderKey }, "deploy");
 
-    // Five contracts and the call that ties the vault to the market, each once.
-    expect((await funder.wallet.getNonce()) - nonce).to.equal(4 + 6);
+    expect(output).to.include("seeds from block-hash");
+    // Six contracts and the call that ties the vault to the market, each once.
+    expect((await funder.wallet.getNonce()) - nonce).to.equal(accounts.length + 7);
     const deployment = readDeployment(join(folder, "deployment.json"));
     for (const [name, address] of Object.entries(deployment.contracts)) {
       expect(output).to.match(new RegExp(`${name} +${address}`));
@@ -120,7 +129,9 @@ describe("the gradwork executable", () => {
         location,
       ),
       send(miner, "stake", "deposit", "--amount", "1000", "--faucet"),
-      ...verifiers.map((verifier) => send(verifier, "stake", "deposit", "--amount", "150.5", "--faucet")),
+      ...[...verifiers, absent].map((verifier) =>
+        send(verifier, "stake", "deposit", "--amount", "150.5", "--faucet"),
+      ),
     ]);
     const funded = await send(
       { privateKey: chain.funderKey },
@@ -143,45 +154,45 @@ describe("the gradwork executable", () => {
     const params = await owner.market.params(0n);
     expect(params.minerReward).to.equal(parseEther("60"));
     expect(params.verifierReward).to.equal(parseEther("30"));
-    expect(params.revealSeconds).to.equal(5n);
+    expect(params.revealSeconds).to.equal(8n);
   });
 
-  it("lets a miner and three verifiers, each a process of its own, confirm a round", async () => {
-    const { location } = await owner.market.task(0n);
-    const genesis = (await owner.market.task(0n)).head.fullRoot;
+  it("lets a miner, three verifiers, a watch and a keeper, each a process of its own, confirm a round", async () => {
+    const idle = await bindContracts(await connectChain(chain.rpc, absent, 1), owner.deployment);
+    const { signal } = new AbortController();
+    await sendTransaction(idle, idle.committee.enrol, [0n, parseEther("100")], signal);
+    idle.provider.destroy();
+    const { location, head: genesis } = await owner.market.task(0n);
+    const { port } = new URL(location);
+    const run = (role: string) => [role, "run", "--task", "0"];
+    const watching = start(
+      watch,
+      ...[...run("watch"), "--state", "watch", "--blobs", "blobs", "--port", port],
+    );
+    const keeping = start(keeper, ...run("keeper"));
+    await watching.wrote(`serving blobs at ${location}`);
+    const verifying = verifiers.map((verifier, i) =>
+      start(verifier, ...run("verifier"), "--state", `verifier-${i}`, "--threads", "1"),
+    );
+    await Promise.all(verifying.map(({ wrote }) => wrote("enrol is on chain")));
     const mining = start(
       miner,
-      ...[
-        "miner",
-        "run",
-        "--task",
-        "0",
-        "--state",
-        "miner",
-        "--blobs",
-        "blobs",
-        "--rounds",
-        "1",
-        "--json-logs",
-      ],
-      ...["--port", new URL(location).port, ...TRAINING],
+      ...[...run("miner"), "--state", "miner", "--port", "0", "--rounds", "1", "--json-logs", ...TRAINING],
     );
-    await mining.wrote('"kind":"serving"');
-    const parties = verifiers.map((verifier, i) =>
-      start(verifier, "verifier", "run", "--task", "0", "--state", `verifier-${i}`, "--threads", "1"),
-    );
+    const parties = [watching, keeping, ...verifying];
     const log = (await outputOf(mining.ended)).trim().split("\n");
     await Promise.all(parties.map(({ wrote }) => wrote("round 1: ended Confirmed")));
     for (const { child } of parties) child.kill("SIGINT");
-    const outputs = await Promise.all(parties.map(({ ended }) => outputOf(ended)));
+    const [watched, kept, ...verified] = await Promise.all(parties.map(({ ended }) => outputOf(ended)));
 
-    const round = await owner.market.round(0n, 1n);
-    expect(named(OUTCOMES, round.outcome)).to.equal("Confirmed");
+    const proposal = await owner.market.proposal(0n, 1n, 0n);
+    expect(named(OUTCOMES, proposal.outcome)).to.equal("Confirmed");
     expect((await owner.market.task(0n)).head.fullRoot)
-      .to.equal(round.fullRoot)
-      .and.not.equal(genesis);
+      .to.equal(proposal.fullRoot)
+      .and.not.equal(genesis.fullRoot);
     for (const { address } of verifiers) {
-      const { verdict, lossBefore, lossAfter } = await owner.market.attestation(0n, 1n, address);
+      const { lossBefore } = await owner.committee.attestation(0n, 1n, address);
+      const { verdict, lossAfter } = await owner.committee.vote(0n, 1n, address, 0n);
       expect(named(VERDICTS, verdict), address).to.equal("Positive");
       expect(lossBefore - lossAfter > BigInt(PARAMS.minImprovementMicroNats), address).to.equal(true);
       // A third of the reward and of the miner's fee, and what the faucet left.
@@ -190,15 +201,24 @@ describe("the gradwork executable", () => {
     const events = log.map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(events.every(({ role, account }) => role === "miner" && account === miner.address)).to.equal(true);
     expect(events).to.deep.include.members([events.find(({ kind }) => kind === "trained")]);
-    expect(events.find(({ kind }) => kind === "finalized")).to.include({ round: "1", outcome: "Confirmed" });
-    for (const output of outputs) {
-      expect(output).to.match(/round 1: measured \d\.\d{4} nats → \d\.\d{4} nats/);
+    expect(events.find(({ kind }) => kind === "finalized")).to.deep.include({
+      round: "1",
+      outcomes: ["Confirmed"],
+    });
+    // Who needs no stake checks all the same, and holds what it checked.
+    expect(existsSync(join(folder, "blobs", proposal.updateRoot))).to.equal(true);
+    // Half of what absence costs.
+    expect(await owner.token.balanceOf(keeper.address)).to.equal(parseEther("5"));
+    expect(kept).to.include("reportAbsence is on chain").and.include("claimed 5 tGRAD");
+    expect(watched).to.include("round 1: ended Confirmed").and.not.include("is wrong");
+    for (const output of verified) {
+      expect(output).to.match(/round 1: measured proposal 0: \d\.\d{4} nats → \d\.\d{4} nats/);
       expect(output).to.include("round 1: attested Positive").and.include("claimed 11 tGRAD");
     }
-  });
+  }).timeout(ROUND_TIMEOUT_MS);
 
   it("leaves no process and no lock behind", () => {
-    expect(running).to.have.length(1 + 4);
+    expect(running).to.have.length(1 + 6);
     for (const { child } of running) expect(() => process.kill(child.pid!, 0)).to.throw("ESRCH");
     for (const name of ["miner", "verifier-0", "verifier-1", "verifier-2"]) {
       const state = openState(join(folder, name, "state.sqlite"));
@@ -214,11 +234,11 @@ describe("the gradwork executable", () => {
     expect(shown).to.match(new RegExp(`head +${head.fullRoot}`));
     expect(shown).to.match(/escrow +110 tGRAD, enough for 1 rounds/);
     expect(shown).to.match(/least improvement +0\.0500 nats/);
-    expect(shown).to.match(/windows +propose 2 s, .*, reveal 5 s, dispute 1 s/);
-    expect(shown).to.match(/outcome +Confirmed/);
+    expect(shown).to.match(/windows +propose 2 s, .*, reveal 8 s, dispute 1 s/);
+    expect(shown).to.match(new RegExp(`proposal 0 +Confirmed, by ${miner.address}`));
     for (const verifier of verifiers) {
       expect(shown).to.match(
-        new RegExp(`${verifier.address} +Positive, \\d\\.\\d{4} nats → \\d\\.\\d{4} nats, stake 100 tGRAD`),
+        new RegExp(`${verifier.address} +0: \\d\\.\\d{4} nats → \\d\\.\\d{4} nats, weight 100 tGRAD`),
       );
     }
 
@@ -229,7 +249,7 @@ describe("the gradwork executable", () => {
     expect(status).to.match(/stake, free +50\.5 tGRAD/);
     expect(status).to.match(/stake, enrolled +100 tGRAD/);
     expect(status).to.match(/claimable +0 tGRAD/);
-    expect(status).to.include("0: round 1, Idle, escrow 110 tGRAD, 3 verifiers, enrolled");
+    expect(status).to.include("0: round 1, Idle, escrow 110 tGRAD, enrolled");
   });
 
   it("requests a withdrawal and completes none before its time", async () => {
@@ -239,6 +259,16 @@ describe("the gradwork executable", () => {
     await refused(["stake", "withdraw", "--complete"], "WITHDRAWAL_NOT_READY", as(verifiers[0]));
     await refused(["stake", "withdraw", "--amount", "1"], "INSUFFICIENT_STAKE", as(verifiers[0]));
     await refused(["stake", "withdraw", "--complete"], "NOTHING_TO_WITHDRAW", as(verifiers[1]));
+  });
+
+  it("lets a verifier leave, with what its absence left it", async () => {
+    const left = await send(absent, "verifier", "leave", "--task", "0");
+    expect(left).to.match(
+      /^left task 0: 90 tGRAD can be withdrawn from \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC on/,
+    );
+    expect((await owner.committee.enrolment(0n, absent.address)).active).to.equal(false);
+    expect((await owner.vault.accounts(absent.address)).withdrawing).to.equal(parseEther("90"));
+    await refused(["verifier", "leave", "--task", "0"], "NOT_ENROLLED", as(absent));
   });
 
   it("warns of a least improvement that noise passes, and says how to get above it", async () => {
@@ -263,6 +293,30 @@ describe("the gradwork executable", () => {
     expect(warned).to.match(/^warning: .* more --evaluation-sequences: .* there are 16$/m);
     // The default task, whole.
     expect(await create()).not.to.include("warning");
+  });
+
+  it("closes a task in two steps, the second when it is time", async () => {
+    const account = { privateKey: chain.funderKey };
+    await refused(["task", "close", "0"], "NOT_OWNER", as(miner));
+    await refused(["task", "close", "0", "--complete"], "TASK_NOT_CLOSABLE", as(miner));
+    // Of the default task the delay is a day.
+    for (const taskId of ["0", "2"]) {
+      const requested = await send(account, "task", "close", taskId);
+      expect(requested).to.include(`task ${taskId} starts no round from `);
+      expect(requested).to.include(`gradwork task close ${taskId} --complete`);
+    }
+    await refused(["task", "close", "2"], "CLOSING_REQUESTED", as(account));
+    await refused(["task", "close", "2", "--complete"], "TASK_NOT_CLOSABLE", as(account));
+
+    const before = await owner.token.balanceOf(owner.wallet.address);
+    const closed = await send(miner, "task", "close", "0", "--complete");
+    expect(closed).to.include(`task 0 is closed, 110 tGRAD moved to ${owner.wallet.address}`);
+    expect((await owner.market.task(0n)).closed).to.equal(true);
+    expect((await owner.token.balanceOf(owner.wallet.address)) - before).to.equal(parseEther("110"));
+    expect((await owner.vault.accounts(miner.address)).locked).to.equal(0n);
+    for (const step of [[], ["--complete"]]) {
+      await refused(["task", "close", "0", ...step], "TASK_CLOSED", as(account));
+    }
   });
 
   /** Runs a command that should be refused in one line, without writing a file or sending a transaction. */
@@ -333,6 +387,9 @@ describe("the gradwork executable", () => {
       await refused(["verifier", "run", "--task", "7", "--state", "refused"], "UNKNOWN_TASK", as(miner));
       await refused(["task", "fund", "7", "--amount", "1"], "UNKNOWN_TASK", as(miner));
       await refused(["task", "show", "7"], "UNKNOWN_TASK", {});
+      await refused(["task", "close", "7"], "UNKNOWN_TASK", as(miner));
+      await refused(["keeper", "run", "--task", "7"], "UNKNOWN_TASK", as(miner));
+      await refused(["verifier", "leave", "--task", "7"], "UNKNOWN_TASK", as(miner));
     });
 
     it("an account without the chain's currency", async () => {
