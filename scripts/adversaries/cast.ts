@@ -1,5 +1,6 @@
 // Who plays beside an adversary, and what they earn.
 import { queryEvents } from "../../clients/chain/events.ts";
+import { isRevert } from "../../clients/chain/transactions.ts";
 import { runKeeper } from "../../clients/roles/keeper.ts";
 import {
   HONEST_MINER,
@@ -7,6 +8,7 @@ import {
   runMiner,
   type TrainingOptions,
 } from "../../clients/roles/miner.ts";
+import { type Actor, act } from "../../clients/roles/party.ts";
 import { HONEST_VERIFIER, runVerifier, type VerifierConduct } from "../../clients/roles/verifier.ts";
 import { runWatch } from "../../clients/roles/watch.ts";
 import type { Member, Scene } from "./stage.ts";
@@ -24,21 +26,26 @@ export async function startVerifiers(
   count: number,
   conduct: Partial<VerifierConduct> = {},
   name = "verifier",
+  stake = scene.params.verifierStake,
 ): Promise<Member[]> {
-  const stake = scene.params.verifierStake;
   const names = Array.from({ length: count }, (_, i) => (count === 1 ? name : `${name} ${i + 1}`));
   const verifiers = await Promise.all(names.map((one) => scene.join(one, { stake })));
   for (const verifier of verifiers) {
     scene.start(verifier, (member) =>
-      runVerifier(member, { taskId: scene.taskId, threads: 1 }, { ...HONEST_VERIFIER, ...conduct }),
+      runVerifier(member, { taskId: scene.taskId, stake, threads: 1 }, { ...HONEST_VERIFIER, ...conduct }),
     );
   }
-  const { committee } = scene.owner.gradwork;
-  await scene.until("all verifiers are enrolled", async () => {
-    const all = await Promise.all(verifiers.map(({ address }) => committee.enrolment(scene.taskId, address)));
+  await untilEnrolled(scene, verifiers);
+  return verifiers;
+}
+
+/** Waits until the stake of verifiers is in the task's pool. */
+export function untilEnrolled({ owner, taskId, until }: Scene, verifiers: Member[]): Promise<void> {
+  const { committee } = owner.gradwork;
+  return until("all verifiers are enrolled", async () => {
+    const all = await Promise.all(verifiers.map(({ address }) => committee.enrolment(taskId, address)));
     return all.every(({ active }) => active);
   });
-  return verifiers;
 }
 
 export function startMiner(
@@ -70,6 +77,40 @@ export async function startKeeper(scene: Scene): Promise<Member> {
   return keeper;
 }
 
+export function memberOf({ members }: Scene, address: string): Member {
+  const member = members.find((one) => one.address === address);
+  if (member === undefined) throw new Error(`${address} is nobody's`);
+  return member;
+}
+
+/** Makes a call that the contracts must refuse with an error. */
+export async function tryInVain<Args extends unknown[]>(
+  scene: Scene,
+  actor: Actor,
+  error: string,
+  method: { name: string },
+  args: Args,
+): Promise<void> {
+  const member = memberOf(scene, actor.address);
+  try {
+    await act(actor, 0n, method, args);
+  } catch (failure) {
+    if (!isRevert(failure, error)) throw failure;
+    member.refusals.push(error);
+    scene.say(`${member.name}: ${method.name} is refused: ${error}`);
+    return;
+  }
+  throw new Error(`${member.name}: ${method.name} was not refused with ${error}`);
+}
+
+/** Throws unless what somebody tried was refused with these errors, in this order. */
+export function requireRefusals({ name, refusals }: Member, errors: string[]): void {
+  if (refusals.join() === errors.join()) return;
+  throw new Error(
+    `${name} was refused with ${refusals.join(", ") || "nothing"}, not with ${errors.join(", ")}`,
+  );
+}
+
 /** `fullRoot` of a proposal, once it is opened. */
 export async function rootOf(scene: Scene, round: bigint, proposal = 0): Promise<string> {
   return (await scene.owner.gradwork.market.proposal(scene.taskId, round, proposal)).fullRoot;
@@ -78,6 +119,12 @@ export async function rootOf(scene: Scene, round: bigint, proposal = 0): Promise
 /** What the owner paid in for the rounds of the scene. */
 export function escrowOf({ params }: Scene, rounds = 1n): bigint {
   return rounds * (params.minerReward + params.verifierReward);
+}
+
+/** The owner's paying in. */
+export function funded(scene: Scene, rounds = 1n): Record<string, bigint> {
+  const escrow = escrowOf(scene, rounds);
+  return { owner: -escrow, escrow };
 }
 
 /** Adds up changes of money by name. */

@@ -36,6 +36,8 @@ export type ConductedChain = {
   endow(address: string): Promise<void>;
   /** Makes blocks without asking anybody, `seconds` apart. */
   pass(blocks: number, seconds: number): Promise<void>;
+  /** Does something while no block is made. */
+  hold<T>(work: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 };
 
@@ -46,31 +48,44 @@ export async function startConductedChain(): Promise<ConductedChain> {
   const polls = new Map<string, Map<string, number>>();
   const waiting = new Set<string>();
   let goOn = Promise.withResolvers<void>();
-  let isMining = false;
+  let free = Promise.withResolvers<void>();
+  let isHeld = false;
 
   async function passWhenIdle(): Promise<void> {
-    if (isMining || waiting.size === 0 || ![...attending].every((name) => waiting.has(name))) return;
+    if (isHeld || waiting.size === 0 || ![...attending].every((name) => waiting.has(name))) return;
     await pass(1, 1);
   }
 
-  async function pass(blocks: number, seconds: number): Promise<void> {
-    while (isMining) await goOn.promise;
-    isMining = true;
-    const params = ["latest", false];
-    const latest = (await provider.request({ method: "eth_getBlockByNumber", params })) as {
-      timestamp: string;
-    };
-    const next = Number(latest.timestamp) + seconds;
-    await provider.request({ method: "evm_setNextBlockTimestamp", params: [next] });
-    await provider.request({
-      method: "hardhat_mine",
-      params: [toQuantity(blocks), toQuantity(seconds)],
+  async function hold<T>(work: () => Promise<T>): Promise<T> {
+    while (isHeld) await free.promise;
+    isHeld = true;
+    free = Promise.withResolvers();
+    try {
+      return await work();
+    } finally {
+      isHeld = false;
+      free.resolve();
+      void passWhenIdle();
+    }
+  }
+
+  function pass(blocks: number, seconds: number): Promise<void> {
+    return hold(async () => {
+      const latest = (await provider.request({
+        method: "eth_getBlockByNumber",
+        params: ["latest", false],
+      })) as { timestamp: string };
+      const next = Number(latest.timestamp) + seconds;
+      await provider.request({ method: "evm_setNextBlockTimestamp", params: [next] });
+      await provider.request({
+        method: "hardhat_mine",
+        params: [toQuantity(blocks), toQuantity(seconds)],
+      });
+      polls.clear();
+      waiting.clear();
+      goOn.resolve();
+      goOn = Promise.withResolvers();
     });
-    isMining = false;
-    polls.clear();
-    waiting.clear();
-    goOn.resolve();
-    goOn = Promise.withResolvers();
   }
 
   /** Keeps a client that only polls until there is something new. */
@@ -125,6 +140,7 @@ export async function startConductedChain(): Promise<ConductedChain> {
       await provider.request({ method: "hardhat_setBalance", params: [address, toQuantity(10n ** 21n)] });
     },
     pass,
+    hold,
     async close() {
       server.closeAllConnections();
       server.close();

@@ -9,7 +9,7 @@ import type { Scene } from "./stage.ts";
 const FORGED_LEAF = 97;
 
 /** A model whose parameters differ in one leaf from what the update gives. */
-const forgeParameter: Partial<MinerConduct> = {
+export const FORGE_PARAMETER: Partial<MinerConduct> = {
   commit(base, update) {
     const honest = HONEST_MINER.commit(base, update);
     const parameters = honest.model.parameters.slice();
@@ -58,11 +58,11 @@ export const FORGERS: Adversary[] = [
   {
     name: "forged-parameter-leaf",
     title: "a miner changes one parameter of its model and serves the leaf hashes: a watch proves the leaf",
-    play: (scene) => playForger(scene, forgeParameter),
+    play: (scene) => playForger(scene, FORGE_PARAMETER),
   },
   {
     name: "forged-parameter-leaf-unserved",
     title: "a miner changes one parameter and serves its update only: a watch corners the leaf by demands",
-    play: (scene) => playForger(scene, { ...forgeParameter, ...serveUpdateOnly }),
+    play: (scene) => playForger(scene, { ...FORGE_PARAMETER, ...serveUpdateOnly }),
   },
 ];

@@ -32,8 +32,11 @@ const POLL_MS = 1;
 const BLOCK_MS = 1_000;
 const LOOK_MS = 20;
 
-/** Somebody on the stage. */
-export type Member = Party & { name: string; events: RoleEvent[] };
+/**
+ * Somebody on the stage.
+ * @property refusals errors with which the contracts refused what it tried
+ */
+export type Member = Party & { name: string; events: RoleEvent[]; refusals: string[] };
 
 export type Show = { say(line: string): void; show(name: string, event: RoleEvent): void };
 
@@ -75,10 +78,14 @@ export type Scene = {
   join(name: string, means: Means): Promise<Member>;
   /** Lets somebody play a role from now on; an error in it ends `until`. */
   start(member: Member, role: (member: Member) => Promise<void>): void;
+  /** Says something to who watches. */
+  say(line: string): void;
   /** Waits for a fact while the chain goes on. */
   until(what: string, isSo: () => Promise<boolean>): Promise<void>;
   /** Waits until a round is final. */
   final(round: bigint): Promise<void>;
+  /** Makes blocks, `seconds` apart, in which nobody can do anything. */
+  pass(blocks: number, seconds: number): Promise<void>;
   /** How a role of a member ended. */
   ending(member: Member): Promise<unknown>;
   /** By how much everybody's money changed, that in the task's escrow and what was burned included; 0 is left out. */
@@ -139,7 +146,7 @@ export async function openStage(task: Omit<TaskOptions, "location">, show: Show 
         },
         signal: leaving.signal,
       });
-      const member: Member = { ...party, name, events };
+      const member: Member = { ...party, name, events, refusals: [] };
       members.push(member);
       before.set(name, await wealthOf(gradwork, member.address));
       return member;
@@ -181,6 +188,7 @@ export async function openStage(task: Omit<TaskOptions, "location">, show: Show 
           if (error !== undefined && !isOver) failed ??= error;
         });
       },
+      say: show.say,
       async until(what, isSo) {
         show.say(`… until ${what}`);
         while (!(await isSo())) {
@@ -201,12 +209,16 @@ export async function openStage(task: Omit<TaskOptions, "location">, show: Show 
       },
       async changes() {
         const after = new Map<string, bigint>();
-        for (const { name, address } of members) after.set(name, await wealthOf(owner.gradwork, address));
-        after.set("burned", await wealthOf(owner.gradwork, burnAddress));
-        after.set("escrow", (await market.task(taskId)).escrow);
+        // Not while something is on its way from one place to another.
+        await chain.hold(async () => {
+          for (const { name, address } of members) after.set(name, await wealthOf(owner.gradwork, address));
+          after.set("burned", await wealthOf(owner.gradwork, burnAddress));
+          after.set("escrow", (await market.task(taskId)).escrow);
+        });
         const all = [...after].map(([name, amount]) => [name, amount - (before.get(name) ?? 0n)] as const);
         return Object.fromEntries(all.filter(([, change]) => change !== 0n));
       },
+      pass: chain.pass,
       async head() {
         return (await market.task(taskId)).head.fullRoot;
       },
