@@ -55,14 +55,22 @@ export type MinerOptions = {
 /** An update of a model, trained and committed to, and the model that it gives. */
 export type Candidate = CommittedUpdate & { base: CommittedModel; model: CommittedModel };
 
-/** A miner at work on one task. */
+/**
+ * A miner at work on one task.
+ * @property made the party's proposals that made a head and whose bond is not back
+ * @property shown the proposal whose leaves were shown last, while more of them are demanded
+ */
 export type Mining = {
   party: Party;
   terms: TaskTerms;
   definition: TaskDefinition;
   training: TrainingOptions;
   conduct: MinerConduct;
+  made: (view: TaskView) => Promise<OwnProposal[]>;
+  shown?: { place: string; candidate: Candidate } | undefined;
 };
+
+type OwnProposal = { round: bigint; index: number; proposal: ITrainingMarket.ProposalStructOutput };
 
 /** What a miner does in a round; another may be put in the place of any step. */
 export type MinerConduct = {
@@ -73,7 +81,7 @@ export type MinerConduct = {
   open: typeof open;
   publish: typeof publish;
   checkLeaves: typeof checkLeaves;
-  answerDemands: typeof answerDemands;
+  answerDemand: typeof answerDemand;
 };
 
 export const HONEST_MINER: MinerConduct = {
@@ -84,7 +92,7 @@ export const HONEST_MINER: MinerConduct = {
   open,
   publish,
   checkLeaves,
-  answerDemands,
+  answerDemand,
 };
 
 /** Trains a task, round by round, for its rewards (PoGO, arXiv 2504.07540). */
@@ -97,7 +105,8 @@ export async function runMiner(
   const terms = await readTerms(party.gradwork, taskId);
   await announce(party);
   const definition = await persist(party, "load the task", () => loadTask(party, taskId, options.threads));
-  const mining = { party, terms, definition, training, conduct };
+  const made = createMadeHeads(party, definition);
+  const mining: Mining = { party, terms, definition, training, conduct, made };
   const closeRound = createRoundCloser(party);
   const isReady = createReadiness(mining);
   const trainer = createTrainer(mining);
@@ -106,10 +115,11 @@ export async function runMiner(
   let proposals = 0;
 
   const work = takeTurns(party, terms, async (view) => {
+    // First, and one a turn: neither a head that can't be had nor many demands keep it from what else is due.
+    const isDemanded = await conduct.answerDemand(mining, view, head, candidate);
     head = await followHead(party, definition, head, view, candidate === undefined ? [] : [candidate.model]);
     await closeRound(view);
-    await conduct.answerDemands(mining, view, head);
-    if (view.phase === "Closed") return true;
+    if (view.phase === "Closed") return !isDemanded;
     const own = view.proposals.findIndex(({ miner }) => miner === party.address);
     const isMine = own >= 0 && view.phase !== "Idle";
     if (isMine) candidate = await attend(mining, view, head, own, candidate);
@@ -413,46 +423,89 @@ async function checkLeaves(
   await act(party, view.number, party.gradwork.market.checkLeaves, [taskId, own, openings]);
 }
 
-/** Shows the leaves that are demanded of the party's proposals, of the present round and of the head. */
-async function answerDemands(mining: Mining, view: TaskView, head: Head): Promise<void> {
-  const { party, definition } = mining;
-  const { taskId } = definition;
-  const { market, disputes } = party.gradwork;
-  const { headRound, headProposal } = view.task;
-  const present = view.proposals.map((proposal, index) => ({ round: view.number, index, proposal }));
-  const made = {
-    round: headRound,
-    index: Number(headProposal),
-    proposal: await market.proposal(taskId, headRound, headProposal, { blockTag: view.safeBlock }),
-  };
-  for (const { round, index, proposal } of [...present, made]) {
-    if (proposal.miner !== party.address || proposal.bond === 0n) continue;
-    if ((await disputes.openDemands(taskId, round, index)) === 0n) continue;
-    const isMade = round === headRound;
-    const base = isMade ? await headBefore(party, definition, view, round) : head;
-    const candidate = await candidateOf(mining, base, proposal.updateRoot);
-    for (const demander of await readDemanders(mining, view, round, index)) {
-      const { deposit, dueAt, leafIndex } = await disputes.demandOf(taskId, round, index, demander);
-      if (deposit === 0n || view.timestamp >= dueAt) continue;
-      const opening = openLeaf(candidate, Number(leafIndex));
-      await actUnlessDone(party, round, disputes.answer, [taskId, round, index, demander, opening]);
+/**
+ * The party's proposals that made a head and whose bond is not back: also of a past one, as long as a demand that was
+ * open when the head moved keeps it.
+ */
+function createMadeHeads({ gradwork, address, signal }: Party, { taskId, registeredAt }: TaskDefinition) {
+  const { market } = gradwork;
+  let nextBlock = registeredAt;
+  let headRound = 0n;
+  let places: { round: bigint; index: number }[] = [];
+  return async ({ task, safeBlock }: TaskView): Promise<OwnProposal[]> => {
+    if (task.headRound !== headRound) {
+      const moves = await queryEvents(market, "HeadMoved", [taskId], nextBlock, safeBlock, signal);
+      places.push(...moves.map(({ args }) => ({ round: args.round, index: Number(args.proposal) })));
+      nextBlock = safeBlock + 1;
+      headRound = task.headRound;
     }
-  }
+    const made: OwnProposal[] = [];
+    for (const { round, index } of places) {
+      const proposal = await market.proposal(taskId, round, index, { blockTag: safeBlock });
+      if (proposal.miner === address && proposal.bond !== 0n) made.push({ round, index, proposal });
+    }
+    places = made;
+    return made;
+  };
 }
 
-async function readDemanders(
-  { party, definition }: Mining,
+/** A leaf of one of the party's proposals that somebody wants to see. */
+type Demanded = OwnProposal & { demander: string; leafIndex: number; dueAt: bigint };
+
+/**
+ * Shows the leaf that is due first of those demanded of the party's proposals.
+ * @returns whether one was
+ */
+async function answerDemand(
+  mining: Mining,
   view: TaskView,
-  round: bigint,
-  index: number,
-): Promise<Set<string>> {
-  const demands = await queryEvents(
-    party.gradwork.disputes,
-    "LeafDemanded",
-    [definition.taskId, round, index],
-    definition.registeredAt,
-    view.block,
-    party.signal,
-  );
-  return new Set(demands.map(({ args }) => args.demander));
+  head: Head,
+  last: Candidate | undefined,
+): Promise<boolean> {
+  const { party, definition } = mining;
+  const [first] = (await readDemands(mining, view)).sort((a, b) => Number(a.dueAt - b.dueAt));
+  if (first === undefined) {
+    mining.shown = undefined;
+    return false;
+  }
+  const { round, index, proposal, demander, leafIndex } = first;
+  const place = `${round}/${index}`;
+  if (mining.shown?.place !== place) {
+    const isPresent = round === view.number && head.commitment.fullTree.root === view.round.oldRoot;
+    const base = isPresent ? head : await headBefore(party, definition, view, round);
+    mining.shown = { place, candidate: await candidateOf(mining, base, proposal.updateRoot, last) };
+  }
+  const opening = openLeaf(mining.shown.candidate, leafIndex);
+  const { answer } = party.gradwork.disputes;
+  await actUnlessDone(party, round, answer, [definition.taskId, round, index, demander, opening]);
+  return true;
+}
+
+/** The open demands of leaves of the party's proposals, of the present round and of heads, that are not overdue. */
+async function readDemands({ party, definition, made }: Mining, view: TaskView): Promise<Demanded[]> {
+  const { taskId, registeredAt } = definition;
+  const { disputes } = party.gradwork;
+  const present = view.proposals
+    .map((proposal, index) => ({ round: view.number, index, proposal }))
+    .filter(({ proposal }) => proposal.miner === party.address && proposal.bond !== 0n);
+  const past = (await made(view)).filter(({ round }) => round !== view.number);
+  const demands: Demanded[] = [];
+  for (const own of [...present, ...past]) {
+    const place = [taskId, own.round, own.index] as const;
+    if ((await disputes.openDemands(...place)) === 0n) continue;
+    const events = await queryEvents(
+      disputes,
+      "LeafDemanded",
+      [...place],
+      registeredAt,
+      view.block,
+      party.signal,
+    );
+    for (const demander of new Set<string>(events.map(({ args }) => args.demander))) {
+      const { deposit, dueAt, leafIndex } = await disputes.demandOf(...place, demander);
+      if (deposit === 0n || view.timestamp >= dueAt) continue;
+      demands.push({ ...own, demander, leafIndex: Number(leafIndex), dueAt });
+    }
+  }
+  return demands;
 }
