@@ -30,7 +30,7 @@ type Case = {
   round: bigint;
   proposal: number;
   location?: string[];
-  rebuilt?: Rebuilt;
+  rebuilt?: Rebuilt | undefined;
   isTried: boolean;
   isProved: boolean;
 };
@@ -54,28 +54,27 @@ export function createGuard(party: Party, origin: TaskOrigin): Guard {
     return opened;
   };
 
+  /** Rebuilds what a case is about, unless that is done. */
   async function examine(
     one: Case,
-    view: TaskView,
     base: CommittedModel,
     proposal: ITrainingMarket.ProposalStructOutput,
     patienceMs: number,
   ): Promise<void> {
     one.location ??= await readLocation(party, origin, one);
-    const { location } = one;
-    const rebuilt = one.rebuilt ?? (await rebuild(party, base, proposal, location, patienceMs));
-    if (rebuilt === undefined) return;
-    one.rebuilt = rebuilt;
-    if (rebuilt.fault === undefined || one.isProved) return;
-    const accused: Accused = {
-      taskId,
-      registeredAt: origin.registeredAt,
-      round: one.round,
-      proposal: one.proposal,
-      roots: proposal,
-      location,
-      rebuilt,
-    };
+    one.rebuilt ??= await rebuild(party, base, proposal, one.location, patienceMs);
+  }
+
+  /** Proves what is at fault, or takes a step to corner it. */
+  async function prosecute(
+    one: Case,
+    view: TaskView,
+    roots: ITrainingMarket.ProposalStructOutput,
+  ): Promise<void> {
+    const { round, proposal, location = [], rebuilt } = one;
+    if (rebuilt?.fault === undefined || one.isProved) return;
+    const { registeredAt } = origin;
+    const accused: Accused = { taskId, registeredAt, round, proposal, roots, location, rebuilt };
     if (!one.isTried) one.isProved = await proveFault(party, accused);
     one.isTried = true;
     if (!one.isProved) await pursueFault(party, accused, view.params, view.timestamp);
@@ -95,19 +94,30 @@ export function createGuard(party: Party, origin: TaskOrigin): Guard {
         if (proposal.bond === 0n) throw error;
         const one = caseOf(headRound, Number(headProposal));
         const base = one.rebuilt?.base ?? (await headBefore(party, origin, view, headRound));
-        await examine(one, view, base, proposal, Number(view.params.answerSeconds) * 1_000);
+        await examine(one, base, proposal, Number(view.params.answerSeconds) * 1_000);
         if (one.rebuilt === undefined) throw error;
+        await prosecute(one, view, proposal);
         return undefined;
       }
     },
 
     async inspect(view, base, patienceMs) {
-      for (const [i, proposal] of view.proposals.entries()) {
+      const atStake = view.proposals.flatMap((proposal, i) => {
         const status = named(STATUSES, proposal.status);
         const isAtStake = status === "Opened" || status === "Checked";
-        if (!isAtStake || proposal.miner === party.address) continue;
-        await examine(caseOf(view.number, i), view, base, proposal, patienceMs / view.proposals.length);
+        return isAtStake && proposal.miner !== party.address
+          ? [{ one: caseOf(view.number, i), proposal }]
+          : [];
+      });
+      for (const { one, proposal } of atStake) {
+        await examine(one, base, proposal, patienceMs / view.proposals.length);
       }
+      // One that can't be prosecuted now, as for want of tokens, shields no other.
+      const failures: unknown[] = [];
+      for (const { one, proposal } of atStake) {
+        await prosecute(one, view, proposal).catch((error) => failures.push(error));
+      }
+      if (failures.length > 0) throw failures[0];
     },
 
     found: (round, proposal) => find(round, proposal)?.rebuilt,
