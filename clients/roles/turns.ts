@@ -160,14 +160,14 @@ function isFaultOfEndpoint(error: unknown): error is GradworkError {
  */
 export type TaskPlace = { taskId: bigint; registeredAt: number };
 
-/** Closes the demands of a round that are overdue, so that nothing holds up its end. */
+/** Closes the demands of a round that are overdue, so that nothing holds up its end, or became pointless. */
 export async function closeDemands(
   actor: Actor,
   view: TaskView,
   { taskId, registeredAt }: TaskPlace,
   round: bigint,
 ): Promise<void> {
-  const { disputes } = actor.gradwork;
+  const { market, disputes } = actor.gradwork;
   const demanded = await queryEvents(
     disputes,
     "LeafDemanded",
@@ -179,7 +179,8 @@ export async function closeDemands(
   const places = new Map(demanded.map(({ args }) => [`${args.proposal}/${args.demander}`, args]));
   for (const { proposal, demander } of places.values()) {
     const { deposit, dueAt } = await disputes.demandOf(taskId, round, proposal, demander);
-    if (deposit === 0n || view.timestamp < dueAt) continue;
+    if (deposit === 0n) continue;
+    if (view.timestamp < dueAt && (await market.proposal(taskId, round, proposal)).bond !== 0n) continue;
     await actUnlessDone(actor, round, disputes.closeDemand, [taskId, round, proposal, demander]);
   }
 }
