@@ -1,5 +1,7 @@
 // Who plays beside an adversary, and what they earn.
+import type { BaseContract, EventLog } from "ethers";
 import { queryEvents } from "../../clients/chain/events.ts";
+import { named, OUTCOMES, type Outcome } from "../../clients/chain/phase.ts";
 import { isRevert } from "../../clients/chain/transactions.ts";
 import { runKeeper } from "../../clients/roles/keeper.ts";
 import {
@@ -55,13 +57,31 @@ export function startMiner(
   options: { rounds?: number; training?: Partial<TrainingOptions> } = {},
 ): void {
   const training = { ...SMALL_TRAINING, ...options.training };
+  const steps = { ...HONEST_MINER, ...conduct };
+  // It goes on beside a miner's turns, in which it waits for the chain.
+  const train: MinerConduct["train"] = (...of) => scene.hold(() => steps.train(...of));
   scene.start(miner, (member) =>
     runMiner(
       member,
       { taskId: scene.taskId, training, rounds: options.rounds ?? 1, threads: 1 },
-      { ...HONEST_MINER, ...conduct },
+      { ...steps, train },
     ),
   );
+}
+
+/**
+ * Lets miners take part in the same round, in the order given.
+ * @param mining starts each
+ */
+export async function startInOrder(scene: Scene, round: bigint, mining: (() => void)[]): Promise<void> {
+  const { market } = scene.owner.gradwork;
+  for (const [i, start] of mining.entries()) {
+    start();
+    await scene.until(`${i + 1} proposals of round ${round} are made`, async () => {
+      const { proposals } = await market.round(scene.taskId, round);
+      return proposals === BigInt(i + 1);
+    });
+  }
 }
 
 /** A watch, with tokens for some demands. */
@@ -116,15 +136,26 @@ export async function rootOf(scene: Scene, round: bigint, proposal = 0): Promise
   return (await scene.owner.gradwork.market.proposal(scene.taskId, round, proposal)).fullRoot;
 }
 
-/** What the owner paid in for the rounds of the scene. */
-export function escrowOf({ params }: Scene, rounds = 1n): bigint {
-  return rounds * (params.minerReward + params.verifierReward);
+/** What must be seen beside heads and money. */
+export function insist(isSo: boolean, otherwise: string): asserts isSo {
+  if (!isSo) throw new Error(otherwise);
 }
 
-/** The owner's paying in. */
-export function funded(scene: Scene, rounds = 1n): Record<string, bigint> {
-  const escrow = escrowOf(scene, rounds);
-  return { owner: -escrow, escrow };
+export async function insistOutcome(
+  { taskId, owner }: Scene,
+  round: bigint,
+  proposal: number,
+  expected: Outcome,
+): Promise<void> {
+  const { outcome } = await owner.gradwork.market.proposal(taskId, round, proposal);
+  const given = named(OUTCOMES, outcome);
+  insist(given === expected, `proposal ${proposal} of round ${round} ended ${given}, not ${expected}`);
+}
+
+/** What the owner paid in for the rounds of the scene. */
+export function funded({ params }: Scene, rounds = 1n): Record<string, bigint> {
+  const amount = rounds * (params.minerReward + params.verifierReward);
+  return { owner: -amount, escrow: amount };
 }
 
 /** Adds up changes of money by name. */
@@ -166,16 +197,21 @@ export function slashed(loser: Member, amount: bigint, prover?: Member): Record<
   );
 }
 
+/** What was emitted about the scene's task. */
+export async function eventsOf(
+  { taskId, owner }: Scene,
+  contract: BaseContract,
+  name: string,
+  ...topics: unknown[]
+): Promise<EventLog[]> {
+  const { provider, deployment } = owner.gradwork;
+  const newest = await provider.getBlockNumber();
+  return queryEvents(contract, name, [taskId, ...topics], deployment.block, newest, owner.signal);
+}
+
 /** Who proved a proposal wrong; undefined where the leaf check did, by a draw that met the forged leaf. */
 export async function proverOf(scene: Scene, round: bigint, proposal = 0): Promise<Member | undefined> {
-  const { market, provider, deployment } = scene.owner.gradwork;
-  const [refuted] = await queryEvents(
-    market,
-    "ProposalRefuted",
-    [scene.taskId, round, proposal],
-    deployment.block,
-    await provider.getBlockNumber(),
-    scene.owner.signal,
-  );
+  const { market } = scene.owner.gradwork;
+  const [refuted] = await eventsOf(scene, market, "ProposalRefuted", round, proposal);
   return scene.members.find(({ address }) => address === refuted?.args.prover);
 }

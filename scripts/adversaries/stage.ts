@@ -13,6 +13,9 @@ import {
 import type { Deployment } from "../../clients/chain/deployment.ts";
 import { named, STAGES } from "../../clients/chain/phase.ts";
 import { waitForReceipt } from "../../clients/chain/transactions.ts";
+import { commitModel } from "../../clients/model/commitment.ts";
+import { FULL_LEAF_BYTES } from "../../clients/model/geometry.ts";
+import { parameterBytes } from "../../clients/model/parameters.ts";
 import {
   type PreparedTask,
   prepareTask,
@@ -23,7 +26,7 @@ import {
 import { fundTask, wealthOf } from "../../clients/roles/money.ts";
 import type { RoleEvent } from "../../clients/roles/observer.ts";
 import { closeParty, openParty, type Party } from "../../clients/roles/party.ts";
-import { openBlobStore } from "../../clients/storage/blobStore.ts";
+import { type BlobStore, openBlobStore } from "../../clients/storage/blobStore.ts";
 import { deployGradwork, walletProvider } from "../../deploy/deployGradwork.ts";
 import { startConductedChain } from "./conductedChain.ts";
 
@@ -50,12 +53,12 @@ export type Stage = {
 
 /**
  * @property rounds that the task's escrow pays for
- * @property prepared files of another task than the stage's, in a store's folder
+ * @property genesis changes the initial model's parameters before the task is registered
  */
 export type SceneOptions = {
   params?: Partial<TaskParams>;
   rounds?: bigint;
-  prepared?: { task: PreparedTask; blobs: string };
+  genesis?: (parameters: Float32Array) => void;
 };
 
 /**
@@ -80,6 +83,8 @@ export type Scene = {
   start(member: Member, role: (member: Member) => Promise<void>): void;
   /** Says something to who watches. */
   say(line: string): void;
+  /** Does what somebody does beside turns in which it only seems to wait for a block: none is made meanwhile. */
+  hold<T>(work: () => Promise<T>): Promise<T>;
   /** Waits for a fact while the chain goes on. */
   until(what: string, isSo: () => Promise<boolean>): Promise<void>;
   /** Waits until a round is final. */
@@ -88,6 +93,8 @@ export type Scene = {
   pass(blocks: number, seconds: number): Promise<void>;
   /** How a role of a member ended. */
   ending(member: Member): Promise<unknown>;
+  /** Ends a member's role and closes its endpoint, for good. */
+  leave(member: Member): Promise<void>;
   /** By how much everybody's money changed, that in the task's escrow and what was burned included; 0 is left out. */
   changes(): Promise<Record<string, bigint>>;
   /** The task's head. */
@@ -118,16 +125,15 @@ export async function openStage(task: Omit<TaskOptions, "location">, show: Show 
 
   async function openScene(options: SceneOptions = {}): Promise<Scene> {
     const params = { ...task.params, ...options.params };
-    const files = options.prepared ?? { task: prepared, blobs };
     const rounds = options.rounds ?? 1n;
     const number = scenes.length;
     const place = join(directory, `scene-${number}`);
     const members: Member[] = [];
     const before = new Map<string, bigint>();
     const endings = new Map<Member, Promise<unknown>>();
+    const exits = new Map<Member, AbortController>();
     const leaving = new AbortController();
     let failed: unknown;
-    let isOver = false;
 
     async function join_(name: string, { stake, tokens = 0n, privateKey }: Means) {
       const wallet = new Wallet(privateKey ?? Wallet.createRandom().privateKey);
@@ -136,6 +142,7 @@ export async function openStage(task: Omit<TaskOptions, "location">, show: Show 
       const gradwork = await bindContracts(await connect(id, wallet), deployment);
       await provide(gradwork, stake, tokens, leaving.signal);
       const events: RoleEvent[] = [];
+      const exit = new AbortController();
       const party = await openParty(gradwork, {
         directory: join(place, id),
         host: "127.0.0.1",
@@ -144,24 +151,27 @@ export async function openStage(task: Omit<TaskOptions, "location">, show: Show 
           events.push(event);
           show.show(name, event);
         },
-        signal: leaving.signal,
+        signal: AbortSignal.any([leaving.signal, exit.signal]),
       });
       const member: Member = { ...party, name, events, refusals: [] };
       members.push(member);
+      exits.set(member, exit);
       before.set(name, await wealthOf(gradwork, member.address));
       return member;
     }
 
     const { minerReward, verifierReward } = params;
     const escrow = rounds * (minerReward + verifierReward);
-    await cp(files.blobs, join(place, `${number}-owner`, "blobs"), { recursive: true });
+    await cp(blobs, join(place, `${number}-owner`, "blobs"), { recursive: true });
     const owner = await join_("owner", { stake: 0n, tokens: escrow });
+    const registered =
+      options.genesis === undefined ? prepared : await withGenesis(owner.store, prepared, options.genesis);
     const { market, vault } = owner.gradwork;
     const burnAddress = await vault.BURN_ADDRESS();
     before.set("burned", await wealthOf(owner.gradwork, burnAddress));
     const { taskId } = await registerTask(
       owner.gradwork,
-      files.task,
+      registered,
       { params, location: owner.endpoint },
       leaving.signal,
     );
@@ -170,7 +180,7 @@ export async function openStage(task: Omit<TaskOptions, "location">, show: Show 
     const scene: Scene = {
       taskId,
       params,
-      prepared: files.task,
+      prepared: registered,
       owner,
       members,
       deployment,
@@ -185,10 +195,11 @@ export async function openStage(task: Omit<TaskOptions, "location">, show: Show 
         endings.set(member, ending);
         void ending.then((error) => {
           chain.excuse(id);
-          if (error !== undefined && !isOver) failed ??= error;
+          if (error !== undefined && !member.signal.aborted) failed ??= error;
         });
       },
       say: show.say,
+      hold: chain.hold,
       async until(what, isSo) {
         show.say(`… until ${what}`);
         while (!(await isSo())) {
@@ -222,12 +233,17 @@ export async function openStage(task: Omit<TaskOptions, "location">, show: Show 
       async head() {
         return (await market.task(taskId)).head.fullRoot;
       },
+      async leave(member) {
+        const exit = exits.get(member);
+        if (exit === undefined) return;
+        exits.delete(member);
+        exit.abort(new Error(`${member.name} left`));
+        await endings.get(member);
+        await closeParty(member);
+      },
       async close() {
-        if (isOver) return;
-        isOver = true;
         leaving.abort(new Error("the scene is over"));
-        await Promise.all(endings.values());
-        for (const member of members) await closeParty(member);
+        for (const member of members) await scene.leave(member);
       },
     };
     const idOf = ({ gradwork }: Member) => new URL(rpcUrl(gradwork)).pathname.slice(1);
@@ -262,6 +278,25 @@ async function provide(
     ...(stake > 0n ? [await vault.deposit(stake, options(2))] : []),
   ];
   for (const { hash } of sent) await waitForReceipt({ ...gradwork, depth: 0 }, hash, "provision", signal);
+}
+
+/** The same task from another initial model, which the store then has. */
+async function withGenesis(
+  store: BlobStore,
+  prepared: PreparedTask,
+  change: (parameters: Float32Array) => void,
+): Promise<PreparedTask> {
+  const parameters = prepared.contents.parameters.slice();
+  change(parameters);
+  const fullRoot = await store.put(parameterBytes(parameters), { leafLength: FULL_LEAF_BYTES });
+  // What is not finite has no 4-bit form.
+  const isModel = parameters.every(Number.isFinite);
+  const quantRoot = isModel ? commitModel(parameters).quantTree.root : prepared.genesis.quantRoot;
+  return {
+    ...prepared,
+    genesis: { ...prepared.genesis, fullRoot, quantRoot },
+    contents: { ...prepared.contents, parameters },
+  };
 }
 
 function rpcUrl({ provider }: Gradwork): string {
