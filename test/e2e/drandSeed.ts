@@ -20,10 +20,10 @@ import { closeParty, openParty, type Party } from "../../clients/roles/party.ts"
 import { runVerifier } from "../../clients/roles/verifier.ts";
 import { deployGradwork, walletProvider } from "../../deploy/deployGradwork.ts";
 import { SMALL_TASK, SMALL_TRAINING } from "../../scripts/adversaries/task.ts";
+import { FUNDER_KEY } from "../../scripts/demo/localChain.ts";
 import { quicknet } from "../contracts/support/drand.ts";
 import { BLOCK_MS, openTask } from "./support/stage.ts";
 
-const FUNDER_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 const { chain, rounds: published } = quicknet;
 const [FIRST, SECOND, OTHER] = [published[3]!, published[4]!, published[2]!];
 /** The clock jumps over what is left of it. */
