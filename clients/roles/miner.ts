@@ -130,7 +130,7 @@ export async function runMiner(
       await finalizeRound(party, view, terms, definition, length);
       return false;
     }
-    if (proposals === options.rounds) return view.phase === "Idle";
+    if (proposals === options.rounds) return view.phase === "Idle" && !isDemanded;
     if (!(await isReady(view))) return false;
     const next = await nextCandidate(mining, trainer, head, view, candidate);
     if (next === undefined) return false;

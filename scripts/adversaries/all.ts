@@ -1,5 +1,16 @@
 import type { Adversary } from "./adversary.ts";
+import { COLLUSION } from "./collusion.ts";
+import { FLOODS } from "./floods.ts";
 import { FORGERS } from "./forgers.ts";
+import { MINERS } from "./miners.ts";
+import { OWNERS } from "./owners.ts";
 import { VERIFIERS } from "./verifiers.ts";
 
-export const ADVERSARIES: readonly Adversary[] = [...FORGERS, ...VERIFIERS];
+export const ADVERSARIES: readonly Adversary[] = [
+  ...FORGERS,
+  ...MINERS,
+  ...FLOODS,
+  ...OWNERS,
+  ...VERIFIERS,
+  ...COLLUSION,
+];

@@ -3,6 +3,7 @@ import type { BaseContract, EventLog } from "ethers";
 import { queryEvents } from "../../clients/chain/events.ts";
 import { named, OUTCOMES, type Outcome } from "../../clients/chain/phase.ts";
 import { isRevert } from "../../clients/chain/transactions.ts";
+import { leafCount, treeDepth } from "../../clients/model/geometry.ts";
 import { runKeeper } from "../../clients/roles/keeper.ts";
 import {
   HONEST_MINER,
@@ -13,6 +14,7 @@ import {
 import { type Actor, act } from "../../clients/roles/party.ts";
 import { HONEST_VERIFIER, runVerifier, type VerifierConduct } from "../../clients/roles/verifier.ts";
 import { runWatch } from "../../clients/roles/watch.ts";
+import type { Expected } from "./adversary.ts";
 import type { Member, Scene } from "./stage.ts";
 import { SMALL_TRAINING } from "./task.ts";
 
@@ -214,4 +216,97 @@ export async function proverOf(scene: Scene, round: bigint, proposal = 0): Promi
   const { market } = scene.owner.gradwork;
   const [refuted] = await eventsOf(scene, market, "ProposalRefuted", round, proposal);
   return scene.members.find(({ address }) => address === refuted?.args.prover);
+}
+
+/** Lets a miner play a round to its end. */
+export async function playRound(scene: Scene, conduct: Partial<MinerConduct> = {}): Promise<Member> {
+  const miner = await joinMiner(scene);
+  startMiner(scene, miner, conduct);
+  await scene.final(1n);
+  return miner;
+}
+
+/** One verifier of a conduct of its own. */
+export async function startOne(
+  scene: Scene,
+  name: string,
+  conduct: Partial<VerifierConduct>,
+  stake?: bigint,
+): Promise<Member> {
+  const [verifier] = await startVerifiers(scene, 1, conduct, name, stake);
+  return verifier!;
+}
+
+/** A round that moved the head. */
+export async function moved(scene: Scene, ...changes: Record<string, bigint>[]): Promise<Expected> {
+  return { head: await rootOf(scene, 1n), changes: sum(funded(scene), ...changes) };
+}
+
+/** A round that left the head at the genesis. */
+export function unmoved(scene: Scene, ...changes: Record<string, bigint>[]): Expected {
+  return { head: scene.prepared.genesis.fullRoot, changes: sum(funded(scene), ...changes) };
+}
+
+/** What a rejected proposal costs its miner, beside the fee. */
+export function rejected({ params }: Scene, miner: Member): Record<string, bigint> {
+  return slashed(miner, (params.minerBond * params.rejectionBps) / 10_000n);
+}
+
+export function deviating({ params }: Scene, ...verifiers: Member[]): Record<string, bigint> {
+  return sum(...verifiers.map((verifier) => slashed(verifier, params.deviationPenalty)));
+}
+
+/** What answered demands of a proposal cost and paid, by the order in which they came and were answered. */
+export async function demanded(
+  scene: Scene,
+  miner: Member,
+  round: bigint,
+  proposal: number,
+): Promise<Record<string, bigint>> {
+  const { demandDeposit, answerRefund } = scene.params;
+  const { disputes } = scene.owner.gradwork;
+  const all = await Promise.all(
+    ["LeafDemanded", "DemandAnswered", "DemandClosed"].map((name) =>
+      eventsOf(scene, disputes, name, round, proposal),
+    ),
+  );
+  const inOrder = all.flat().sort((a, b) => a.blockNumber - b.blockNumber || a.index - b.index);
+  const open = new Map<string, bigint>();
+  const parts: Record<string, bigint>[] = [];
+  const VALID = 0n;
+  for (const { eventName, args } of inOrder) {
+    if (eventName === "LeafDemanded") {
+      open.set(args.demander, (1n + BigInt(open.size)) * demandDeposit);
+      continue;
+    }
+    const deposit = open.get(args.demander)!;
+    open.delete(args.demander);
+    if (eventName !== "DemandAnswered" || args.verdict !== VALID) continue;
+    const demander = memberOf(scene, args.demander);
+    parts.push({ [demander.name]: -deposit, [miner.name]: answerRefund, burned: deposit - answerRefund });
+  }
+  insist(open.size === 0, `${open.size} deposits are still held`);
+  return sum(...parts);
+}
+
+/** How many transactions against a miner somebody sent, by their name. */
+export function accusations({ events }: Member): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const event of events) {
+    if (
+      event.kind !== "sent" ||
+      !["proveFraud", "provePoison", "demand", "closeDemand"].includes(event.action)
+    )
+      continue;
+    counts[event.action] = (counts[event.action] ?? 0) + 1;
+  }
+  return counts;
+}
+
+/** Checks that it took a proof, or a demand for each level at most. */
+export function insistFewAccusations(scene: Scene, accuser: Member): void {
+  const depth = treeDepth(leafCount(scene.prepared.genesis.parameterCount));
+  const { proveFraud = 0, demand = 0, closeDemand = 0 } = accusations(accuser);
+  const total = proveFraud + demand + closeDemand;
+  insist(total > 0 && total <= depth + 2, `${total} transactions accused a miner, at depth ${depth}`);
 }

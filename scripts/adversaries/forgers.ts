@@ -8,7 +8,6 @@ import {
   leafCount,
   PARAMETERS_PER_LEAF,
   QUANT_LEAF_BYTES,
-  treeDepth,
 } from "../../clients/model/geometry.ts";
 import { buildTree } from "../../clients/model/merkle.ts";
 import { parameterBytes } from "../../clients/model/parameters.ts";
@@ -21,10 +20,12 @@ import { NEGATIVE_REASONS } from "../../clients/roles/statements.ts";
 import type { Adversary, Expected } from "./adversary.ts";
 import {
   confirmed,
+  demanded,
   eventsOf,
   feeTo,
   funded,
   insist,
+  insistFewAccusations,
   insistOutcome,
   joinMiner,
   proverOf,
@@ -166,39 +167,6 @@ function convicted({ params }: Scene, miner: Member, prover: Member | undefined)
   return sum(slashed(miner, params.minerBond, prover), { [miner.name]: -fee, escrow: fee });
 }
 
-/** What a watch paid for demands that the first proposal's miner answered by the rules. */
-async function demanded(scene: Scene, miner: Member, watch: Member): Promise<Record<string, bigint>> {
-  const { demandDeposit, answerRefund } = scene.params;
-  const answers = await eventsOf(scene, scene.owner.gradwork.disputes, "DemandAnswered", 1n, 0);
-  const VALID = 0n;
-  const answered = BigInt(
-    answers.filter(({ args }) => args.demander === watch.address && args.verdict === VALID).length,
-  );
-  return {
-    [watch.name]: -answered * demandDeposit,
-    [miner.name]: answered * answerRefund,
-    burned: answered * (demandDeposit - answerRefund),
-  };
-}
-
-/** How many transactions against a miner somebody sent, by their name. */
-export function accusations({ events }: Member): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const event of events) {
-    if (event.kind !== "sent" || !["proveFraud", "demand", "closeDemand"].includes(event.action)) continue;
-    counts[event.action] = (counts[event.action] ?? 0) + 1;
-  }
-  return counts;
-}
-
-/** Checks that it took a proof, or a demand for each level at most. */
-export function insistFewAccusations(scene: Scene, accuser: Member): void {
-  const depth = treeDepth(leafCount(scene.prepared.genesis.parameterCount));
-  const { proveFraud = 0, demand = 0, closeDemand = 0 } = accusations(accuser);
-  const total = proveFraud + demand + closeDemand;
-  insist(total > 0 && total <= depth + 2, `${total} transactions accused a miner, at depth ${depth}`);
-}
-
 /** Whether the first proposal's leaf check drew a leaf. */
 async function isDrawn({ taskId, params, prepared, owner }: Scene, leaf: number): Promise<boolean> {
   const { seed } = await owner.gradwork.market.round(taskId, 1n);
@@ -240,7 +208,7 @@ async function playForger(
       insist(shown.join() === evidence.join(), `${shown} were shown, ${evidence} were needed`);
     }
   }
-  const changes = sum(funded(scene), convicted(scene, miner, prover), await demanded(scene, miner, watch));
+  const changes = sum(funded(scene), convicted(scene, miner, prover), await demanded(scene, miner, 1n, 0));
   return { head: genesis, changes, watch, isCaughtByWatch: prover === watch };
 }
 

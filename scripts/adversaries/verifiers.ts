@@ -8,9 +8,7 @@ import { sleep } from "../../clients/chain/sleep.ts";
 import { readTerms, type TaskView } from "../../clients/chain/taskView.ts";
 import { toHex } from "../../clients/model/bytes.ts";
 import { draw } from "../../clients/model/draws.ts";
-import { decodeLeaves, encodeLeaves } from "../../clients/model/mxfp4.ts";
 import { sortitionWeight } from "../../clients/model/sortition.ts";
-import { HONEST_MINER, type MinerConduct } from "../../clients/roles/miner.ts";
 import { act } from "../../clients/roles/party.ts";
 import {
   type AttestationStatement,
@@ -23,23 +21,30 @@ import { HONEST_VERIFIER, type VerifierConduct, type Verifying } from "../../cli
 import type { Adversary, Expected } from "./adversary.ts";
 import {
   confirmed,
+  deviating,
   feeTo,
   funded,
   joinMiner,
   memberOf,
+  moved,
+  playRound,
   proverOf,
+  rejected,
   requireRefusals,
   rootOf,
   slashed,
   startKeeper,
   startMiner,
+  startOne,
   startVerifiers,
   startWatch,
   sum,
   tryInVain,
+  unmoved,
   untilEnrolled,
 } from "./cast.ts";
 import { FORGE_PARAMETER } from "./forgers.ts";
+import { SPOIL, WITHHOLD } from "./miners.ts";
 import type { Member, Scene } from "./stage.ts";
 
 const MICRO_NATS = 1e6;
@@ -56,7 +61,7 @@ function microNats(nats: number): string {
 }
 
 /** Says yes to everything, with losses in nats that it made up. */
-function sayYes(lossBefore: number, lossAfter: number): Partial<VerifierConduct> {
+export function sayYes(lossBefore: number, lossAfter: number): Partial<VerifierConduct> {
   return {
     inspect: async () => {},
     conclude: async (_, view) =>
@@ -71,18 +76,6 @@ const SAY_NO: Partial<VerifierConduct> = {
 };
 
 const STAY_SILENT: Partial<VerifierConduct> = { reveal: async () => {} };
-
-/** Proposes what it learned in another order and sixteen times as large, which makes the model worse. */
-const SPOIL: Partial<MinerConduct> = {
-  async train(mining, head, round, signal) {
-    const { base, update } = await HONEST_MINER.train(mining, head, round, signal);
-    const learned = decodeLeaves(update, base.parameters.length);
-    return HONEST_MINER.commit(base, encodeLeaves(learned.reverse().map((value) => 16 * value)));
-  },
-};
-
-/** Serves nobody. */
-const WITHHOLD: Partial<MinerConduct> = { publish: async () => {} };
 
 /** Waits for others' reveals, and reveals only where they say the same. */
 function revealAmong(own: Verdict): Partial<VerifierConduct> {
@@ -210,44 +203,6 @@ function hasTried(scene: Scene, { address }: Verifying["party"]): boolean {
 }
 
 /* ROUNDS */
-
-/** Lets a miner play a round to its end. */
-async function playRound(scene: Scene, conduct: Partial<MinerConduct> = {}): Promise<Member> {
-  const miner = await joinMiner(scene);
-  startMiner(scene, miner, conduct);
-  await scene.final(1n);
-  return miner;
-}
-
-/** One verifier of a conduct of its own. */
-async function startOne(
-  scene: Scene,
-  name: string,
-  conduct: Partial<VerifierConduct>,
-  stake?: bigint,
-): Promise<Member> {
-  const [verifier] = await startVerifiers(scene, 1, conduct, name, stake);
-  return verifier!;
-}
-
-/** A round that moved the head. */
-async function moved(scene: Scene, ...changes: Record<string, bigint>[]): Promise<Expected> {
-  return { head: await rootOf(scene, 1n), changes: sum(funded(scene), ...changes) };
-}
-
-/** A round that left the head at the genesis. */
-function unmoved(scene: Scene, ...changes: Record<string, bigint>[]): Expected {
-  return { head: scene.prepared.genesis.fullRoot, changes: sum(funded(scene), ...changes) };
-}
-
-/** What a rejected proposal costs its miner, beside the fee. */
-function rejected({ params }: Scene, miner: Member): Record<string, bigint> {
-  return slashed(miner, (params.minerBond * params.rejectionBps) / 10_000n);
-}
-
-function deviating({ params }: Scene, ...verifiers: Member[]): Record<string, bigint> {
-  return sum(...verifiers.map((verifier) => slashed(verifier, params.deviationPenalty)));
-}
 
 /** Two who made up losses, and one who measured, on an honest miner's round. */
 async function playLazy(
