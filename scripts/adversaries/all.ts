@@ -1,4 +1,5 @@
 import type { Adversary } from "./adversary.ts";
+import { CALLERS } from "./callers.ts";
 import { COLLUSION } from "./collusion.ts";
 import { FLOODS } from "./floods.ts";
 import { FORGERS } from "./forgers.ts";
@@ -12,5 +13,6 @@ export const ADVERSARIES: readonly Adversary[] = [
   ...FLOODS,
   ...OWNERS,
   ...VERIFIERS,
+  ...CALLERS,
   ...COLLUSION,
 ];

@@ -36,7 +36,8 @@ export type ConductedChain = {
   endow(address: string): Promise<void>;
   /** Makes blocks without asking anybody, `seconds` apart. */
   pass(blocks: number, seconds: number): Promise<void>;
-  /** Does something while no block is made. */
+  replaceCode(address: string, code: string): Promise<void>;
+  /** Does something while no block is made because all wait for it. */
   hold<T>(work: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 };
@@ -48,44 +49,48 @@ export async function startConductedChain(): Promise<ConductedChain> {
   const polls = new Map<string, Map<string, number>>();
   const waiting = new Set<string>();
   let goOn = Promise.withResolvers<void>();
-  let free = Promise.withResolvers<void>();
-  let isHeld = false;
+  /** Those who hold the clock. */
+  let holders = 0;
+  let passing: Promise<void> | undefined;
 
   async function passWhenIdle(): Promise<void> {
-    if (isHeld || waiting.size === 0 || ![...attending].every((name) => waiting.has(name))) return;
-    await pass(1, 1);
-  }
-
-  async function hold<T>(work: () => Promise<T>): Promise<T> {
-    while (isHeld) await free.promise;
-    isHeld = true;
-    free = Promise.withResolvers();
-    try {
-      return await work();
-    } finally {
-      isHeld = false;
-      free.resolve();
-      void passWhenIdle();
-    }
+    const isIdle = waiting.size > 0 && [...attending].every((name) => waiting.has(name));
+    if (isIdle && passing === undefined && holders === 0) await pass(1, 1);
   }
 
   function pass(blocks: number, seconds: number): Promise<void> {
-    return hold(async () => {
-      const latest = (await provider.request({
-        method: "eth_getBlockByNumber",
-        params: ["latest", false],
-      })) as { timestamp: string };
-      const next = Number(latest.timestamp) + seconds;
-      await provider.request({ method: "evm_setNextBlockTimestamp", params: [next] });
-      await provider.request({
-        method: "hardhat_mine",
-        params: [toQuantity(blocks), toQuantity(seconds)],
+    const turn: Promise<void> = (passing ?? Promise.resolve())
+      .then(() => makeBlocks(blocks, seconds))
+      .finally(() => {
+        if (passing === turn) passing = undefined;
       });
-      polls.clear();
-      waiting.clear();
-      goOn.resolve();
-      goOn = Promise.withResolvers();
-    });
+    passing = turn;
+    return turn;
+  }
+
+  async function makeBlocks(blocks: number, seconds: number): Promise<void> {
+    const latest = (await provider.request({
+      method: "eth_getBlockByNumber",
+      params: ["latest", false],
+    })) as { timestamp: string };
+    const next = Number(latest.timestamp) + seconds;
+    await provider.request({ method: "evm_setNextBlockTimestamp", params: [next] });
+    await provider.request({ method: "hardhat_mine", params: [toQuantity(blocks), toQuantity(seconds)] });
+    polls.clear();
+    waiting.clear();
+    goOn.resolve();
+    goOn = Promise.withResolvers();
+  }
+
+  async function hold<T>(work: () => Promise<T>): Promise<T> {
+    holders++;
+    try {
+      await passing;
+      return await work();
+    } finally {
+      holders--;
+      void passWhenIdle();
+    }
   }
 
   /** Keeps a client that only polls until there is something new. */
@@ -140,6 +145,9 @@ export async function startConductedChain(): Promise<ConductedChain> {
       await provider.request({ method: "hardhat_setBalance", params: [address, toQuantity(10n ** 21n)] });
     },
     pass,
+    async replaceCode(address, code) {
+      await provider.request({ method: "hardhat_setCode", params: [address, code] });
+    },
     hold,
     async close() {
       server.closeAllConnections();

@@ -91,6 +91,8 @@ export type Scene = {
   final(round: bigint): Promise<void>;
   /** Makes blocks, `seconds` apart, in which nobody can do anything. */
   pass(blocks: number, seconds: number): Promise<void>;
+  /** Puts other code where a contract is, as an upgrade does; its storage stays. */
+  replaceCode(address: string, code: string): Promise<void>;
   /** How a role of a member ended. */
   ending(member: Member): Promise<unknown>;
   /** Ends a member's role and closes its endpoint, for good. */
@@ -230,6 +232,7 @@ export async function openStage(task: Omit<TaskOptions, "location">, show: Show 
         return Object.fromEntries(all.filter(([, change]) => change !== 0n));
       },
       pass: chain.pass,
+      replaceCode: chain.replaceCode,
       async head() {
         return (await market.task(taskId)).head.fullRoot;
       },
