@@ -25,6 +25,7 @@ import {
   confirmed,
   feeTo,
   funded,
+  insist,
   joinMiner,
   memberOf,
   requireRefusals,
@@ -112,7 +113,7 @@ async function sendInVain(member: Member, calls: VainCall[], gasLimit?: bigint):
   await askInVain(member, calls);
   const receipts = await sendAtOnce(member, calls, gasLimit);
   const taken = receipts.findIndex(({ status }) => status !== 0);
-  if (taken >= 0) throw new Error(`${calls[taken]!.method.name} was taken`);
+  insist(taken < 0, `${calls[taken]?.method.name} was taken`);
 }
 
 /** Waits until the round is in a phase. */
@@ -174,7 +175,7 @@ function rulesOf({ taskId, params, owner }: Scene, { gradwork, address }: Member
     [market.poison, [taskId, address], "NotDisputes"],
     [market.recordDemands, [...place, 1, 2n ** 40n], "NotDisputes"],
 
-    [committee.enrol, [taskId, params.verifierStake], "InsufficientFree", { Closed: ["ClosedTask"] }],
+    [committee.enrol, [taskId, params.verifierStake], "InsufficientFree", closed],
     [committee.disenrol, [taskId], "NotEnrolled"],
     [committee.commitAttestation, [taskId, 1, newSalt()], "WrongPhase", { Committing: ["NotDrawn"] }],
     [
@@ -189,7 +190,8 @@ function rulesOf({ taskId, params, owner }: Scene, { gradwork, address }: Member
       "WrongPhase",
       { Revealing: ["AlreadyAttested"], Disputing: ["AlreadyAttested"] },
     ],
-    [committee.settle, [taskId, 1, [0], 1, 1], "NotMarket"],
+    [committee.convene, [taskId, 1, 1, 1, 1], "NotMarket"],
+    [committee.settle, [taskId, 1, [0]], "NotMarket"],
 
     [
       disputes.proveFraud,
@@ -284,7 +286,7 @@ async function playUntimely(scene: Scene): Promise<Expected> {
   });
   await scene.until("everything was tried once the task is closed", async () => tried.has("Closed"));
   const phases = ["Idle after 0", ...PHASES.slice(1, -1), "Idle after 1", "Closed"];
-  if ([...tried].join() !== phases.join()) throw new Error(`phases tried: ${[...tried].join(", ")}`);
+  insist([...tried].join() === phases.join(), `phases tried: ${[...tried].join(", ")}`);
   const changes = sum(funded(scene), confirmed(scene, miner, [verifier!]));
   // What is left goes back to the owner.
   return { head, changes: sum(changes, { owner: changes.escrow!, escrow: -changes.escrow! }) };
@@ -300,7 +302,7 @@ async function playClaimTwice(scene: Scene): Promise<Expected> {
     await inFinal(scene, member);
     const receipts = await sendAtOnce(member, [call, call, call]);
     const taken = receipts.map(({ status }) => status).join();
-    if (taken !== "1,0,0") throw new Error(`of three claims in a block were taken: ${taken}`);
+    insist(taken === "1,0,0", `three claims in a block ended ${taken}`);
     await sendInVain(member, [{ ...call, errors: ["NothingToClaim"] }]);
   });
   const miner = await joinMiner(scene);
@@ -427,7 +429,7 @@ async function replayFraudProof(
     if (proof === undefined) return false;
     const { args } = disputes.interface.parseTransaction(await proof.getTransaction())!;
     const [, , index, leaf, opening] = args.toArray(true);
-    if (proposals[Number(index)]?.miner !== forger.address) throw new Error("the proof is of somebody else");
+    insist(proposals[Number(index)]?.miner === forger.address, "the proof is of somebody else");
     const other = 1 - Number(index);
     const against = (task: bigint, round: bigint, proposal: number, error: string) => ({
       method: disputes.proveFraud,
@@ -499,7 +501,7 @@ async function callBack(
   const send = async (...calls: Call[]): Promise<void> => {
     const receipts = await sendAtOnce(member, calls);
     const refused = receipts.findIndex(({ status }) => status !== 1);
-    if (refused >= 0) throw new Error(`${calls[refused]!.method.name} was refused`);
+    insist(refused < 0, `${calls[refused]?.method.name} was refused`);
   };
 
   const owned = params.minerBond + params.proposalFee + params.demandDeposit;
@@ -533,12 +535,11 @@ async function callBack(
   const newest = await member.gradwork.provider.getBlockNumber();
   const calledBack = await queryEvents(token, "CalledBack", [], deployment.block, newest, member.signal);
   const taken = calledBack.filter(({ args }) => args.succeeded || args.answer !== refusal);
-  if (taken.length > 0) throw new Error(`${taken.length} calls were not refused for being within another`);
+  insist(taken.length === 0, `${taken.length} calls were not refused for being within another`);
   member.refusals.push(...calledBack.map(() => "ReentrancyGuardReentrantCall"));
   scene.say(`${member.name}: all of ${calledBack.length} calls from within a transfer are refused`);
-  if ((await wealthOf(member.gradwork, deployment.contracts.TestToken)) !== wealth) {
-    throw new Error("the token itself gained or lost something");
-  }
+  const wealthAfter = await wealthOf(member.gradwork, deployment.contracts.TestToken);
+  insist(wealthAfter === wealth, "the token itself gained or lost something");
 }
 
 async function playReentrantToken(scene: Scene): Promise<Expected> {
@@ -641,14 +642,13 @@ function voteTooMuch(scene: Scene): Partial<VerifierConduct> {
 /** Throws unless the miner's leaf check, in the deepest trees too, fits in a transaction that nodes relay. */
 async function requireFit({ params, prepared }: Scene, { gradwork, events }: Member): Promise<void> {
   const check = events.find((event) => event.kind === "sent" && event.action === "checkLeaves");
-  if (check?.kind !== "sent") throw new Error("no leaf check was sent");
+  insist(check?.kind === "sent", "no leaf check was sent");
   const { data } = (await gradwork.provider.getTransaction(check.hash))!;
   const levels = MAX_DEPTH - treeDepth(leafCount(prepared.genesis.parameterCount));
   const proofs = 4 * Number(params.leafChecks);
   const bytes = dataLength(data) + proofs * levels * 32 + ENVELOPE_BYTES;
-  if (bytes > MAX_TRANSACTION_BYTES || check.gasUsed > MAX_TRANSACTION_GAS) {
-    throw new Error(`a leaf check takes up to ${bytes} bytes, and ${check.gasUsed} gas`);
-  }
+  const fits = bytes <= MAX_TRANSACTION_BYTES && check.gasUsed <= MAX_TRANSACTION_GAS;
+  insist(fits, `a leaf check takes up to ${bytes} bytes, and ${check.gasUsed} gas`);
 }
 
 async function playOversized(scene: Scene): Promise<Expected> {
@@ -663,7 +663,7 @@ async function playOversized(scene: Scene): Promise<Expected> {
   startMiner(scene, miner);
   await scene.final(1n);
   requireRefusals(windbag!, ["WrongVoteCount"]);
-  if (flooder.refusals.length !== 4) throw new Error(`${flooder.refusals.length} large calls were refused`);
+  insist(flooder.refusals.length === 4, `${flooder.refusals.length} large calls were refused`);
   await requireFit(scene, miner);
   return {
     head: await rootOf(scene, 1n),

@@ -107,8 +107,15 @@ export type Scene = {
 
 const NOBODY: Show = { say() {}, show() {} };
 
-/** @param task that scenes are of */
-export async function openStage(task: Omit<TaskOptions, "location">, show: Show = NOBODY): Promise<Stage> {
+/**
+ * @param task that scenes are of
+ * @param signal ends what waits for something
+ */
+export async function openStage(
+  task: Omit<TaskOptions, "location">,
+  show: Show = NOBODY,
+  signal?: AbortSignal,
+): Promise<Stage> {
   const chain = await startConductedChain();
   const directory = mkdtempSync(join(tmpdir(), "gradwork-stage-"));
   const scenes: Scene[] = [];
@@ -206,6 +213,7 @@ export async function openStage(task: Omit<TaskOptions, "location">, show: Show 
         show.say(`… until ${what}`);
         while (!(await isSo())) {
           if (failed !== undefined) throw failed;
+          signal?.throwIfAborted();
           await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
         }
       },

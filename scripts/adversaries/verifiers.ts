@@ -24,6 +24,7 @@ import {
   deviating,
   feeTo,
   funded,
+  insist,
   joinMiner,
   memberOf,
   moved,
@@ -253,7 +254,7 @@ async function attestInVain(scene: Scene, member: Member, stake: bigint): Promis
   await takeTurns(member, terms, async (view) => {
     if (view.phase !== "Committing") return false;
     const weight = await committee.weightOf(taskId, view.number, member.address);
-    if (weight !== 0n) throw new Error(`${member.name} weighs ${weight}`);
+    insist(weight === 0n, `${member.name} weighs ${weight}`);
     await tryInVain(scene, member, "NotDrawn", committee.commitAttestation, [taskId, view.number, newSalt()]);
     return true;
   });
@@ -274,7 +275,7 @@ async function playGroundAddresses(scene: Scene): Promise<Expected> {
     });
     const keys = grind(scene, seed!, stake, (2n * 16n + 1n) * stake);
     scene.say(`${member.name}: of ${GROUND} addresses the seed would draw ${keys.length}`);
-    if (keys.length < ENROLLED) throw new Error(`only ${keys.length} of ${GROUND} addresses are drawn`);
+    insist(keys.length >= ENROLLED, `only ${keys.length} of ${GROUND} addresses are drawn`);
     const joining = keys
       .slice(0, ENROLLED)
       .map((privateKey, i) => scene.join(`ground ${i + 1}`, { stake, privateKey }));
@@ -282,7 +283,7 @@ async function playGroundAddresses(scene: Scene): Promise<Expected> {
     for (const one of ground) scene.start(one, () => attestInVain(scene, one, stake));
   });
   const miner = await playRound(scene);
-  if (ground.length !== ENROLLED) throw new Error("no ground address was enrolled");
+  insist(ground.length === ENROLLED, "no ground address was enrolled");
   for (const one of ground) requireRefusals(one, ["NotDrawn"]);
   return moved(scene, confirmed(scene, miner, honest));
 }
@@ -356,11 +357,8 @@ async function playAbsent(scene: Scene): Promise<Expected> {
   await scene.final(ABSENCES);
   const { active } = await committee.enrolment(taskId, absent.address);
   const { withdrawing } = await vault.accounts(absent.address);
-  if (active || withdrawing !== stake - ABSENCES * deviationPenalty) {
-    throw new Error(
-      `the absent verifier is ${active ? "still" : "not"} enrolled, ${withdrawing} is on its way`,
-    );
-  }
+  const isOut = !active && withdrawing === stake - ABSENCES * deviationPenalty;
+  insist(isOut, `the absent verifier is ${active ? "still" : "not"} enrolled, ${withdrawing} is on its way`);
   const rounds = Array.from({ length: Number(ABSENCES) }, () =>
     sum(confirmed(scene, miner, [honest]), slashed(absent, deviationPenalty, keeper)),
   );
@@ -385,7 +383,7 @@ export const VERIFIERS: Adversary[] = [
         confirmed(scene, miner, [...honest, yes]),
         slashed(no, scene.params.missedRevealPenalty),
       );
-      if (changes.yes! + changes.no! >= 0n) throw new Error("two opposite verdicts paid their owner");
+      insist(changes.yes! + changes.no! < 0n, "two opposite verdicts paid their owner");
       return moved(scene, changes);
     },
   },
@@ -537,9 +535,8 @@ export const VERIFIERS: Adversary[] = [
       requireRefusals(leaver, ["WithdrawalNotReady"]);
       const { verifierStake, missedRevealPenalty } = scene.params;
       const { withdrawing } = await leaver.gradwork.vault.accounts(leaver.address);
-      if (withdrawing !== verifierStake - missedRevealPenalty) {
-        throw new Error(`the penalty left ${withdrawing} of the stake under withdrawal`);
-      }
+      const isTaken = withdrawing === verifierStake - missedRevealPenalty;
+      insist(isTaken, `the penalty left ${withdrawing} of the stake under withdrawal`);
       return moved(scene, confirmed(scene, miner, honest), slashed(leaver, missedRevealPenalty));
     },
   },
@@ -594,7 +591,7 @@ export const VERIFIERS: Adversary[] = [
       const miner = await playRound(scene, FORGE_PARAMETER);
       const prover = await proverOf(scene, 1n);
       // Unless the leaf check drew the forged leaf before.
-      if (prover !== undefined && prover !== watch) throw new Error(`${prover.name} proved the forgery`);
+      insist(prover === undefined || prover === watch, `${prover?.name} proved the forgery`);
       return unmoved(scene, feeTo(scene, miner, []), slashed(miner, scene.params.minerBond, prover));
     },
   },
