@@ -4,7 +4,9 @@ import { join, resolve } from "node:path";
 import { formatEther } from "ethers";
 import { errorLine } from "../clients/cli/errorLine.ts";
 import { GradworkError } from "../clients/model/errors.ts";
-import { type Display, openDisplay } from "./demo/display.ts";
+import { ADVERSARIES } from "./adversaries/all.ts";
+import { showAdversary } from "./demo/adversary.ts";
+import { type Display, FOLLOWED_ALONE, openDisplay } from "./demo/display.ts";
 import { startLocalChain } from "./demo/localChain.ts";
 import { type DemoOptions, readOptions } from "./demo/options.ts";
 import { runScene, type SceneReport } from "./demo/run.ts";
@@ -15,6 +17,14 @@ const BLOCK_MS = 500;
 
 async function main(argv: string[], signal: AbortSignal): Promise<void> {
   const options = readOptions(argv, process.env);
+  if (options.listAdversaries) {
+    for (const { name } of ADVERSARIES) process.stdout.write(`${name}\n`);
+    return;
+  }
+  if (options.adversary !== undefined) {
+    await showAdversary(options.adversary, openDisplay(process.stdout, FOLLOWED_ALONE), signal);
+    return;
+  }
   const display = openDisplay(process.stdout);
   const startedAt = performance.now();
   const chain = options.remote === undefined ? await startLocalChain({ blockMs: BLOCK_MS }) : undefined;

@@ -2,27 +2,42 @@ import { eventLine } from "../../clients/cli/eventLine.ts";
 import { formatNats, formatRows } from "../../clients/cli/formats.ts";
 import { openTerminal } from "../../clients/cli/terminal.ts";
 import type { RoleEvent } from "../../clients/roles/observer.ts";
-import type { Member } from "./cast.ts";
 import type { RoundReport } from "./ledger.ts";
 
 /** The events that a person follows; the others are in the table of their round. */
-const SHOWN = new Set<RoleEvent["kind"]>([
+const FOLLOWED: readonly RoleEvent["kind"][] = [
   "serving",
   "trained",
   "measured",
   "difference",
   "waiting",
   "retrying",
-]);
+];
+
+/** Those of a run without such tables. */
+export const FOLLOWED_ALONE: readonly RoleEvent["kind"][] = [
+  "trained",
+  "measured",
+  "difference",
+  "waiting",
+  "retrying",
+  "sent",
+  "attested",
+  "finalized",
+];
 
 /** Shows a run to a person. */
 export type Display = {
   say(line: string): void;
-  show(member: Member, event: RoleEvent): void;
+  show(member: { name: string }, event: RoleEvent): void;
   table(report: RoundReport): void;
 };
 
-export function openDisplay(out: NodeJS.WriteStream): Display {
+/** @param followed the kinds of events to show */
+export function openDisplay(
+  out: { write(text: string): unknown; isTTY?: boolean; columns?: number },
+  followed: readonly RoleEvent["kind"][] = FOLLOWED,
+): Display {
   const terminal = openTerminal(out);
   const gflop = (flops: number) => `${(flops / 1e9).toFixed(1)} GFLOP`;
   return {
@@ -30,7 +45,7 @@ export function openDisplay(out: NodeJS.WriteStream): Display {
     show({ name }, event) {
       const line = `${name}: ${eventLine(event)}`;
       if (event.kind === "training") terminal.status(line, event.step / event.steps);
-      else if (SHOWN.has(event.kind)) terminal.say(line);
+      else if (followed.includes(event.kind)) terminal.say(line);
     },
     table(report) {
       const { lossBefore, lossAfter, trainSeconds, trainFlops, verifySeconds, verifyFlops } = report;
