@@ -6,8 +6,9 @@ import { requireNode, shellWords } from "./nodeVersion.js";
 import "./quietSqlite.js";
 
 const [name, ...args] = process.argv.slice(2);
-// What npm calls on its own, by the command that its user gave.
-const npmScript = { test: "npm test", prepack: "npm pack" }[name] || `npm run ${name}`;
+// What is not named as its script, by the command that its user gave.
+const npmScript =
+  { test: "npm test", invariants: "npm run test:deep", prepack: "npm pack" }[name] || `npm run ${name}`;
 requireNode(npmScript + (args.length > 0 ? ` --${shellWords(args)}` : ""));
 
 const root = fileURLToPath(new URL("..", import.meta.url));
