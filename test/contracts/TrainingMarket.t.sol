@@ -393,8 +393,9 @@ contract TrainingMarketInvariants {
         address vault = _deploy("StakeVault.sol:StakeVault", abi.encode(token, WITHDRAWAL_DELAY_SECONDS));
         address randomness = _deploy("BlockHashRandomness.sol:BlockHashRandomness", "");
         address checker = _deploy("LeafChecker.sol:LeafChecker", "");
+        address rules = _deploy("TaskRules.sol:TaskRules", "");
         ITrainingMarket market = ITrainingMarket(
-            _deploy("TrainingMarket.sol:TrainingMarket", abi.encode(vault, randomness, checker))
+            _deploy("TrainingMarket.sol:TrainingMarket", abi.encode(vault, randomness, checker, rules))
         );
         address[] memory protocols = new address[](3);
         protocols[0] = address(market);

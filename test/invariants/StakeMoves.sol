@@ -152,8 +152,11 @@ abstract contract StakeMoves is Stage {
             ITrainingMarket.Outcome cause = ITrainingMarket.Outcome.Fraud;
             data = abi.encodeCall(ITrainingMarket.convict, (id, MARKET.task(id).round, 0, cause, stranger));
         } else if (kind == 10) data = abi.encodeCall(ITrainingMarket.poison, (id, stranger));
-        else if (kind == 11) data = abi.encodeCall(ITrainingMarket.extendDisputes, (id, time + DAY));
-        else data = abi.encodeCall(ICommittee.settle, (id, MARKET.task(id).round, new uint256[](0), 0, 0));
+        else if (kind == 11) data = abi.encodeCall(
+            ITrainingMarket.recordDemands,
+            (id, MARKET.task(id).round, 0, 0, time + DAY)
+        );
+        else data = abi.encodeCall(ICommittee.settle, (id, MARKET.task(id).round, new uint256[](0)));
         calls[Action.Trespass]++;
         VM.prank(stranger);
         (bool ok, ) = target.call(data);
