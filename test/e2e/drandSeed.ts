@@ -12,9 +12,10 @@ import { queryEvents } from "../../clients/chain/events.ts";
 import { named, OUTCOMES } from "../../clients/chain/phase.ts";
 import { sleep } from "../../clients/chain/sleep.ts";
 import { waitForReceipt } from "../../clients/chain/transactions.ts";
+import { prepareTask, registerTask } from "../../clients/roles/createTask.ts";
 import { runKeeper } from "../../clients/roles/keeper.ts";
 import { runMiner } from "../../clients/roles/miner.ts";
-import { deposit, useFaucet } from "../../clients/roles/money.ts";
+import { deposit, fundTask, useFaucet } from "../../clients/roles/money.ts";
 import type { RoleEvent } from "../../clients/roles/observer.ts";
 import { closeParty, openParty, type Party } from "../../clients/roles/party.ts";
 import { runVerifier } from "../../clients/roles/verifier.ts";
@@ -22,8 +23,8 @@ import { deployGradwork, walletProvider } from "../../deploy/deployGradwork.ts";
 import { SMALL_TASK, SMALL_TRAINING } from "../../scripts/adversaries/task.ts";
 import { FUNDER_KEY } from "../../scripts/demo/localChain.ts";
 import { quicknet } from "../contracts/support/drand.ts";
-import { BLOCK_MS, openTask } from "./support/stage.ts";
 
+const BLOCK_MS = 500;
 const { chain, rounds: published } = quicknet;
 const [FIRST, SECOND, OTHER] = [published[3]!, published[4]!, published[2]!];
 /** The clock jumps over what is left of it. */
@@ -157,7 +158,10 @@ describe("a task with seeds from drand", function () {
     keeper = await enter("keeper", 0n, [honest.url]);
 
     const params = { ...SMALL_TASK.params, openingSeconds: BigInt(OPENING_SECONDS) };
-    taskId = await openTask(miner, { ...SMALL_TASK, params }, 2n);
+    const { gradwork, endpoint } = miner;
+    const prepared = await prepareTask(miner.store, SMALL_TASK);
+    ({ taskId } = await registerTask(gradwork, prepared, { params, location: endpoint }, signal));
+    await fundTask(gradwork, taskId, 2n * (params.minerReward + params.verifierReward), signal);
     const mining = start(runMiner(miner, { taskId, training: SMALL_TRAINING, rounds: 1, threads: 1 }));
     start(runVerifier(verifier, { taskId, threads: 1 }));
     await drawFrom(1n, FIRST.round);

@@ -6,8 +6,8 @@ import { bindContracts, connectChain, walletFromKey } from "../../clients/chain/
 import { SMALL_TASK, SMALL_TRAINING } from "../../scripts/adversaries/task.ts";
 import { type LocalChain, startLocalChain } from "../../scripts/demo/localChain.ts";
 import { runScene, type SceneReport } from "../../scripts/demo/run.ts";
-import { BLOCK_MS } from "./support/stage.ts";
 
+const BLOCK_MS = 500;
 const ROUNDS = 2;
 const VERIFIERS = 3;
 

@@ -4,8 +4,8 @@ import { decodeManifest, encodeManifest } from "../../clients/model/manifest.ts"
 import { type PreparedTask, prepareTask, registerTask } from "../../clients/roles/createTask.ts";
 import { announce } from "../../clients/roles/party.ts";
 import { loadTask } from "../../clients/roles/taskDefinition.ts";
+import { type Member, openStage, type Scene, type Stage } from "../../scripts/adversaries/stage.ts";
 import { SMALL_TASK } from "../../scripts/adversaries/task.ts";
-import { type Joined, openStage, type Stage } from "../e2e/support/stage.ts";
 
 const { params } = SMALL_TASK;
 
@@ -13,16 +13,17 @@ describe("a task's definition", function () {
   this.timeout(60_000);
 
   let stage: Stage;
-  let owner: Joined;
-  let reader: Joined;
+  let scene: Scene;
+  let owner: Member;
+  let reader: Member;
   let prepared: PreparedTask;
 
   before(async () => {
-    stage = await openStage();
-    owner = await stage.join("owner", { tokens: 0n, stake: 0n });
-    reader = await stage.join("reader", { tokens: 0n, stake: 0n });
+    stage = await openStage(SMALL_TASK);
+    scene = await stage.openScene();
+    ({ owner, prepared } = scene);
+    reader = await scene.join("reader", { stake: 0n });
     await announce(owner);
-    prepared = await prepareTask(owner.store, SMALL_TASK);
   });
 
   after(() => stage?.close());
@@ -50,7 +51,7 @@ describe("a task's definition", function () {
   });
 
   it("comes whole from its creator's endpoint", async () => {
-    const late = await stage.join("late", { tokens: 0n, stake: 0n });
+    const late = await scene.join("late", { stake: 0n });
     const definition = await loadTask(late, await register(prepared), 1);
     expect(definition.manifest).to.deep.equal(prepared.manifest);
     expect(definition.genesis.parameters.length).to.equal(prepared.genesis.parameterCount);
