@@ -70,7 +70,7 @@ function withPadding(parameters: Float32Array): Uint8Array {
 }
 
 /** A tree that holds something at a place where nothing belongs; serves all of it, and shows every other place. */
-const forgePadding: Partial<MinerConduct> = {
+const FORGE_PADDING: Partial<MinerConduct> = {
   commit(base, update) {
     const honest = HONEST_MINER.commit(base, update);
     const { parameters, commitment } = honest.model;
@@ -86,7 +86,7 @@ const forgePadding: Partial<MinerConduct> = {
 };
 
 /** A 4-bit form in which one code is the next one. */
-const forgeQuantization: Partial<MinerConduct> = {
+const FORGE_QUANTIZATION: Partial<MinerConduct> = {
   commit(base, update) {
     const honest = HONEST_MINER.commit(base, update);
     const { parameters, commitment } = honest.model;
@@ -98,7 +98,7 @@ const forgeQuantization: Partial<MinerConduct> = {
 };
 
 /** An update with a scale byte that is none, beside the model that it would give without. */
-const breakEncoding: Partial<MinerConduct> = {
+const BREAK_ENCODING: Partial<MinerConduct> = {
   commit(base, update) {
     const broken = update.slice();
     broken[FORGED_LEAF * QUANT_LEAF_BYTES] = LARGEST_SCALE + 1;
@@ -108,7 +108,7 @@ const breakEncoding: Partial<MinerConduct> = {
 };
 
 /** The largest step for a parameter that is too large for it, beside a model in which it never happened. */
-const overflow: Partial<MinerConduct> = {
+const OVERFLOW: Partial<MinerConduct> = {
   async train(_mining, head) {
     const update = new Uint8Array(leafCount(head.parameters.length) * QUANT_LEAF_BYTES);
     const leaf = update.subarray(FORGED_LEAF * QUANT_LEAF_BYTES);
@@ -134,7 +134,7 @@ function trainFromFirstHead(): Partial<MinerConduct> {
 }
 
 /** Serves the update and nothing that shows where the model differs. */
-const serveUpdateOnly: Partial<MinerConduct> = {
+const SERVE_UPDATE_ONLY: Partial<MinerConduct> = {
   async publish({ party }, { updateRoot }) {
     await party.store.publish(updateRoot);
   },
@@ -240,7 +240,7 @@ async function playVotedDown(scene: Scene): Promise<Expected> {
   const forger = await joinMiner(scene, "forger");
   const miner = await joinMiner(scene);
   await startInOrder(scene, 1n, [
-    () => startMiner(scene, forger, { ...FORGE_PARAMETER, ...serveUpdateOnly }),
+    () => startMiner(scene, forger, { ...FORGE_PARAMETER, ...SERVE_UPDATE_ONLY }),
     () => startMiner(scene, miner),
   ]);
   await scene.final(1n);
@@ -294,7 +294,7 @@ export const FORGERS: Adversary[] = [
   {
     name: "forged-parameter-leaf-unserved",
     title: "a miner changes one parameter and serves its update only: a watch corners the leaf by demands",
-    play: (scene) => playForger(scene, { ...FORGE_PARAMETER, ...serveUpdateOnly }, "demands"),
+    play: (scene) => playForger(scene, { ...FORGE_PARAMETER, ...SERVE_UPDATE_ONLY }, "demands"),
   },
   {
     name: "forged-parameter-leaf-voted-down",
@@ -305,22 +305,22 @@ export const FORGERS: Adversary[] = [
   {
     name: "forged-padding-place",
     title: "a miner hides a leaf past its model's last, which no list shows: a watch corners it by demands",
-    play: (scene) => playForger(scene, forgePadding, "demands"),
+    play: (scene) => playForger(scene, FORGE_PADDING, "demands"),
   },
   {
     name: "forged-quantized-leaf",
     title: "a miner changes one code of its model's 4-bit form: a watch proves the leaf",
-    play: (scene) => playForger(scene, forgeQuantization, ["newLeaf", "quantLeaf"]),
+    play: (scene) => playForger(scene, FORGE_QUANTIZATION, ["newLeaf", "quantLeaf"]),
   },
   {
     name: "forged-quantized-leaf-unserved",
     title: "the same, and it serves its update only: a watch corners the leaf by demands",
-    play: (scene) => playForger(scene, { ...forgeQuantization, ...serveUpdateOnly }, "demands"),
+    play: (scene) => playForger(scene, { ...FORGE_QUANTIZATION, ...SERVE_UPDATE_ONLY }, "demands"),
   },
   {
     name: "invalid-encoding",
     title: "a miner's update has a scale that is none: a watch proves it by the update's leaf alone",
-    play: (scene) => playForger(scene, breakEncoding, ["updateLeaf"]),
+    play: (scene) => playForger(scene, BREAK_ENCODING, ["updateLeaf"]),
   },
   {
     name: "non-finite-sum",
@@ -330,7 +330,7 @@ export const FORGERS: Adversary[] = [
         parameters[FORGED_LEAF * PARAMETERS_PER_LEAF + FORGED_ELEMENT] = LARGE_PARAMETER;
       },
     },
-    play: (scene) => playForger(scene, overflow, ["oldLeaf", "updateLeaf"]),
+    play: (scene) => playForger(scene, OVERFLOW, ["oldLeaf", "updateLeaf"]),
   },
   {
     name: "stale-head",
