@@ -16,9 +16,12 @@ import {
   startKeeper,
   startMiner,
   startOne,
+  startVerifiers,
   sum,
 } from "./cast.ts";
+import { WITHHOLD } from "./miners.ts";
 import type { Member, Scene } from "./stage.ts";
+import { sayYes } from "./verifiers.ts";
 
 const FLOODERS = 3;
 const DEMANDS_EACH = 3;
@@ -89,11 +92,14 @@ async function playFlood(scene: Scene): Promise<Expected> {
   };
 }
 
-/** A demand of the head in the block in which the next one takes its place: it keeps the bond of a miner that is away. */
+/**
+ * A demand of the head in the block in which the next one takes its place, of which a majority lets nobody have the update:
+ * it keeps the bond of a miner that is away, and that can't follow the head once it is back.
+ */
 async function playPastHead(scene: Scene): Promise<Expected> {
   const { taskId, params, owner } = scene;
   const { market, vault } = owner.gradwork;
-  const verifier = await startOne(scene, "verifier", {});
+  const helpers = await startVerifiers(scene, 2, sayYes(5, 4), "helper");
   await startKeeper(scene);
   const miner = await joinMiner(scene);
   startMiner(scene, miner);
@@ -101,7 +107,7 @@ async function playPastHead(scene: Scene): Promise<Expected> {
   await scene.ending(miner);
   await startFlooders(scene, 1, 1, ({ number, phase }) => number === 2n && phase === "Ended");
   const rival = await joinMiner(scene, "rival");
-  startMiner(scene, rival);
+  startMiner(scene, rival, WITHHOLD);
   await scene.final(2n);
   const { bond, openDemands } = await market.proposal(taskId, 1n, 0);
   insist(bond === params.minerBond && openDemands === 1n, "the demand does not keep the past head's bond");
@@ -116,8 +122,8 @@ async function playPastHead(scene: Scene): Promise<Expected> {
     head: await rootOf(scene, 2n),
     changes: sum(
       funded(scene, 2n),
-      confirmed(scene, miner, [verifier]),
-      confirmed(scene, rival, [verifier]),
+      confirmed(scene, miner, helpers),
+      confirmed(scene, rival, helpers),
       await demanded(scene, miner, 1n, 0),
     ),
   };
@@ -133,7 +139,7 @@ export const FLOODS: Adversary[] = [
   {
     name: "demand-of-past-head",
     title:
-      "somebody demands a leaf of a head in the block in which it is replaced: its miner, back from a break, shows it",
+      "a leaf of a head is demanded in the block in which one that nobody can have replaces it: its miner still shows it",
     options: { rounds: 2n, params: { answerSeconds: 30n } },
     play: playPastHead,
   },

@@ -15,10 +15,11 @@ import { applyUpdate } from "../../clients/model/update.ts";
 import { type Head, quantReference } from "../../clients/roles/head.ts";
 import { type Candidate, HONEST_MINER, type MinerConduct } from "../../clients/roles/miner.ts";
 import { NO_LEAVES, openNew, openOld, openUpdate } from "../../clients/roles/opening.ts";
-import { act } from "../../clients/roles/party.ts";
 import { NEGATIVE_REASONS } from "../../clients/roles/statements.ts";
+import { actUnlessDone } from "../../clients/roles/turns.ts";
 import type { Adversary, Expected } from "./adversary.ts";
 import {
+  accusations,
   confirmed,
   demanded,
   eventsOf,
@@ -28,6 +29,7 @@ import {
   insistFewAccusations,
   insistOutcome,
   joinMiner,
+  playRound,
   proverOf,
   rootOf,
   slashed,
@@ -36,6 +38,7 @@ import {
   startVerifiers,
   startWatch,
   sum,
+  unmoved,
 } from "./cast.ts";
 import type { Member, Scene } from "./stage.ts";
 
@@ -140,23 +143,27 @@ const SERVE_UPDATE_ONLY: Partial<MinerConduct> = {
   },
 };
 
-/** Shows its own forged leaf before anybody else can, for the prover's half of its bond. */
+/** Once a leaf is demanded, shows the forged one by itself, for the prover's half of its bond. */
 function proveOneself(): Partial<MinerConduct> {
   let own: Candidate;
   return {
+    ...SERVE_UPDATE_ONLY,
     commit(base, update) {
       own = FORGE_PARAMETER.commit!(base, update);
       return own;
     },
-    async publish({ party, definition }) {
+    async answerDemand({ party, definition }) {
+      const { disputes } = party.gradwork;
+      const place = [definition.taskId, 1n, 0] as const;
+      if ((await disputes.openDemands(...place)) === 0n) return false;
       const opening = {
         ...NO_LEAVES,
         ...openOld(own.base, FORGED_LEAF),
         ...openUpdate(own, FORGED_LEAF),
         ...openNew(own.model, FORGED_LEAF),
       };
-      const place = [definition.taskId, 1n, 0, FORGED_LEAF, opening] as const;
-      await act(party, 1n, party.gradwork.disputes.proveFraud, [...place]);
+      await actUnlessDone(party, 1n, disputes.proveFraud, [...place, FORGED_LEAF, opening]);
+      return true;
     },
   };
 }
@@ -274,15 +281,13 @@ async function playStaleHead(scene: Scene): Promise<Expected> {
   return { head: await rootOf(scene, 1n), changes };
 }
 
-/** A miner that is its own prover, and a watch that gets nothing. */
+/** A miner that is its own prover, and a watch that gets nothing but the deposit of its demand. */
 async function playOwnProver(scene: Scene): Promise<Expected> {
-  const genesis = await scene.head();
-  await startWatch(scene);
-  const miner = await joinMiner(scene);
-  startMiner(scene, miner, proveOneself());
-  await scene.final(1n);
+  const watch = await startWatch(scene, scene.params.demandDeposit);
+  const miner = await playRound(scene, proveOneself());
   insist((await proverOf(scene, 1n)) === miner, "the miner did not prove it");
-  return { head: genesis, changes: sum(funded(scene), convicted(scene, miner, miner)) };
+  insist(accusations(watch).demand === 1, "the watch did not demand a leaf");
+  return unmoved(scene, convicted(scene, miner, miner), await demanded(scene, miner, 1n, 0));
 }
 
 export const FORGERS: Adversary[] = [
@@ -340,7 +345,7 @@ export const FORGERS: Adversary[] = [
   },
   {
     name: "own-prover",
-    title: "a miner that forged a leaf proves it first: half of its bond is lost all the same",
+    title: "a miner whose forgery is being cornered proves it first: half of its bond is lost all the same",
     play: playOwnProver,
   },
 ];
