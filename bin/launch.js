@@ -6,9 +6,14 @@ import { requireNode, shellWords } from "./nodeVersion.js";
 import "./quietSqlite.js";
 
 const [name, ...args] = process.argv.slice(2);
+const npmScripts = {
+  test: "npm test",
+  invariants: "npm run test:deep",
+  mutation: "npm run test:mutation",
+  prepack: "npm pack",
+};
 // What is not named as its script, by the command that its user gave.
-const npmScript =
-  { test: "npm test", invariants: "npm run test:deep", prepack: "npm pack" }[name] || `npm run ${name}`;
+const npmScript = npmScripts[name] || `npm run ${name}`;
 requireNode(npmScript + (args.length > 0 ? ` --${shellWords(args)}` : ""));
 
 const root = fileURLToPath(new URL("..", import.meta.url));

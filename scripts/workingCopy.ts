@@ -2,7 +2,16 @@ import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } fro
 import { join } from "node:path";
 
 /** What the contract tests need, their artifacts apart. */
-const PARTS = ["clients", "contracts", "deploy", "hardhat.config.ts", "package.json", "snapshots", "test"];
+const PARTS = [
+  "clients",
+  "contracts",
+  "deploy",
+  "docs",
+  "hardhat.config.ts",
+  "package.json",
+  "snapshots",
+  "test",
+];
 
 /**
  * Copies the project's code to a folder, where contracts can be compiled otherwise while the project's own artifacts
