@@ -9,7 +9,6 @@ export type RoleEvent =
   | { kind: "sent"; round: bigint; action: string; hash: string; gasUsed: bigint }
   | { kind: "fetched"; bytes: number }
   | { kind: "difference"; round: bigint; proposal: number; reason: string; detail: Record<string, unknown> }
-  | { kind: "convicted"; round: bigint; proposal: number }
   | {
       kind: "measured";
       round: bigint;
