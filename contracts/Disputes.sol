@@ -237,7 +237,7 @@ contract Disputes is IDisputes, ReentrancyGuardTransient {
         uint256 depth
     ) internal view {
         if (phase == ITrainingMarket.Phase.Disputing) {
-            uint256 until = demand_.count == 0 || demand_.count > depth ? 0 : demand_.dueAt;
+            uint256 until = demand_.count > depth ? 0 : demand_.dueAt;
             if (block.timestamp >= until) revert NoFollowUp(block.timestamp, until);
             return;
         }

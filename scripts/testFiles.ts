@@ -29,9 +29,11 @@ export function coveredTests(): { protocol: string[]; leafCheck: string[] } {
   return { protocol: files.filter((file) => !isLeafCheck(file)), leafCheck: files.filter(isLeafCheck) };
 }
 
-/** All tests in TypeScript but {@link coveredTests}. */
-export function uncoveredTests(): string[] {
+/** All tests in TypeScript but {@link coveredTests}; those apart in which parties play whole rounds. */
+export function uncoveredTests(): { clients: string[]; parties: string[] } {
   const { protocol, leafCheck } = coveredTests();
   const covered: ReadonlySet<string> = new Set([...protocol, ...leafCheck]);
-  return testFiles("test").filter((file) => !covered.has(file));
+  const files = testFiles("test").filter((file) => !covered.has(file));
+  const isOfParties = (file: string) => /^test\/(e2e|cli)\//.test(file);
+  return { clients: files.filter((file) => !isOfParties(file)), parties: files.filter(isOfParties) };
 }

@@ -347,6 +347,7 @@ describe("Disputes, demands", () => {
         await expect(answering)
           .to.emit(market, "ProposalRefuted")
           .withArgs(...target, OUTCOMES.indexOf("Fraud"), demander.address);
+        await expect(answering).not.to.emit(market, "DisputesExtended");
         expect(await standing()).to.deep.equal(["Final", "Fraud", 0n]);
         expect(await disputes.openDemands(...target)).to.equal(0n);
         await expectChanges(task, before, { rival: PAID, miner: -BOND, burned: BURNED });
@@ -479,11 +480,13 @@ describe("Disputes, demands", () => {
 
   describe("whose proposal lost its bond, or got it back, return the deposit at once", () => {
     async function expectReturned(): Promise<void> {
-      const { disputes, vault } = task;
+      const { disputes, market, vault } = task;
       const ledger = await readLedger(task);
-      await expect(closeDemand(task, target, demander))
+      const closing = closeDemand(task, target, demander);
+      await expect(closing)
         .to.emit(disputes, "DemandClosed")
         .withArgs(...target, demander.address, false);
+      await expect(closing).not.to.emit(market, "ProposalRefuted");
       await expectChanges(task, ledger, { rival: DEPOSIT });
       expect(await vault.balanceOf(disputes)).to.equal(0n);
       expect(await disputes.openDemands(...target)).to.equal(0n);

@@ -21,6 +21,7 @@ import {
   networkHelpers,
   openProposal,
   PARAMS,
+  passTo,
   propose,
   registerTask,
   startRound,
@@ -328,6 +329,29 @@ describe("Disputes, proofs that a head is not finite", () => {
       await expectChanges(task, before, {});
       expect(await outcomeOf(head)).to.deep.equal(["Final", "Confirmed", BOND]);
       expect(named(PHASES, await market.phase(taskId))).to.equal("Idle");
+    });
+
+    it("nor does it once the task is closed: the deposit goes back, and the bond can", async () => {
+      task = await createPoisonedGenesis();
+      const { market, owner, taskId, verifiers } = task;
+      await startSparing(task, POISONED, "Ended");
+      await finalize(task);
+      const head = await targetOf(task);
+      await tick();
+      await market.connect(owner).requestClose(taskId);
+      await passTo((await market.task(taskId)).closableAt);
+      const before = await readLedger(task);
+      await demandLeaf(task, head, POISONED, verifiers[0]);
+      await tick();
+      await market.closeTask(taskId);
+      const answering = answerDemand(task, head, verifiers[0]);
+      await expect(answering).not.to.emit(market, "HeadPoisoned");
+      await tick();
+      await market.releaseBond(...head);
+      const { owner: got, escrow: left, ...others } = await readLedger(task);
+      const { owner: had, escrow: was, ...unchanged } = before;
+      expect([got - had, left, others]).to.deep.equal([was, 0n, unchanged]);
+      expect(await outcomeOf(head)).to.deep.equal(["Final", "Confirmed", 0n]);
     });
   });
 

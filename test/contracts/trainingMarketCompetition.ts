@@ -2,6 +2,7 @@ import type { HardhatEthersSigner } from "@nomicfoundation/hardhat-ethers/types"
 import { expect } from "chai";
 import { NO_WINNER, named, OUTCOMES, type Outcome, PHASES, STATUSES } from "../../clients/chain/phase.ts";
 import { QUANT_LEAF_BYTES } from "../../clients/model/geometry.ts";
+import { proveFraud, startSparing } from "./support/disputes.ts";
 import { expectChanges, expectSolvent, type Ledger, readLedger } from "./support/money.ts";
 import { expectRefused } from "./support/refusal.ts";
 import {
@@ -283,6 +284,16 @@ describe("TrainingMarket, competition", () => {
     expect(named(PHASES, await market.phase(taskId))).to.equal("Idle");
   });
 
+  it("a round in which every proposal is refuted costs nobody who has not revealed by then", async () => {
+    const { market, taskId, stranger } = task;
+    const forged = by(task.rival, misquantized(SMALL_VECTORS));
+    await startSparing(forged, 0, "Revealing");
+    await proveFraud(forged, [taskId, 1n, 0n], 0, stranger, ["new", "quant"]);
+    expect(named(PHASES, await market.phase(taskId))).to.equal("Ended");
+    await finalize(task);
+    await expectChanges(task, before, { rival: -FEE - BOND, escrow: FEE, burned: BOND - BOND / 2n });
+  });
+
   describe("of the same model from the same head", () => {
     /** Expects a proposal to have ended as a duplicate, with its bond back, and to be of no consequence to the round. */
     async function expectDuplicate(index: bigint, miner: HardhatEthersSigner): Promise<void> {
@@ -375,6 +386,17 @@ describe("TrainingMarket, competition", () => {
       // And in the round after that one, too.
       await passTo((await ends(task)).openingEndsAt + (await market.MAX_SEEDING_SECONDS()));
       await finalize(task);
+      await propose(copy);
+      await openProposal(copy);
+      await expectDuplicate(0n, rival);
+    });
+
+    it("who opened it in an earlier round keeps it against a commitment with a lower number", async () => {
+      const { rival } = task;
+      await playRound(task, [], [by(rival, step(1)), task]);
+      await finalize(task);
+      expect(await outcomes()).to.deep.equal(["Void", "Void"]);
+      const copy = by(rival, SMALL);
       await propose(copy);
       await openProposal(copy);
       await expectDuplicate(0n, rival);

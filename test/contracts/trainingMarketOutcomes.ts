@@ -9,6 +9,7 @@ import {
   type Ballot,
   CONFIRMING,
   checkLeaves,
+  commitAttestation,
   createTask,
   currentProposal,
   currentRound,
@@ -144,6 +145,16 @@ describe("TrainingMarket, outcomes to the wei", () => {
         escrow: -REWARD - DUTY,
         burned: MISSED + DEVIATED,
       });
+      const { committee, verifiers, taskId } = task;
+      const told = await Promise.all([
+        committee.queryFilter(committee.filters.VerifierRewarded(taskId)),
+        committee.queryFilter(committee.filters.VerifierPenalized(taskId)),
+      ]);
+      const [first, second, third] = verifiers.map(({ address }) => address);
+      expect(told.map((events) => events.map(({ args }) => args.verifier))).to.deep.equal([
+        [third],
+        [first, second],
+      ]);
     });
 
     it("costs one whose losses are out of tolerance, on either side", async () => {
@@ -275,6 +286,27 @@ describe("TrainingMarket, outcomes to the wei", () => {
         burned: REJECTED + 2n * DEVIATED + demandDeposit - answerRefund,
       });
       expect(named(PHASES, await market.phase(taskId))).to.equal("Idle");
+    });
+
+    it("counts who demanded one before it committed, whatever it demands later", async () => {
+      const { disputes, verifiers, taskId, transition } = task;
+      const demander = verifiers[2];
+      const demand = async (leaf: bigint) => {
+        await tick();
+        await disputes.connect(demander).demand(taskId, 1n, 0n, leaf);
+        await tick();
+        await disputes.answer(taskId, 1n, 0n, demander, transition.opening(Number(leaf)));
+      };
+      const ballots = [BETTER, BETTER, UNAVAILABLE];
+      await startRound(task, "Committing");
+      await demand(0n);
+      for (const [i, verifier] of verifiers.entries()) await commitAttestation(task, verifier, ballots[i]!);
+      await passTo((await ends(task)).commitEndsAt);
+      await demand(1n);
+      for (const [i, verifier] of verifiers.entries()) await revealAttestation(task, verifier, ballots[i]!);
+      await passTo((await ends(task)).disputeEndsAt);
+      await finalize(task);
+      expect(await outcomeOf(task)).to.equal("Rejected");
     });
 
     it("does not count a demand made when the commit window was over", async () => {
