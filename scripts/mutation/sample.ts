@@ -1,7 +1,7 @@
 import { createRandom, shuffle } from "../../clients/training/random.ts";
 
 /** Least number of mutants in a sample, and of those in it that need not be there. */
-export const SAMPLE = { least: 150, leastOthers: 60 };
+export const SAMPLE = { least: 150, leastOthers: 30 };
 
 /**
  * The order in which mutants are tried: first those that must be, then all others, each part shuffled.

@@ -17,6 +17,11 @@ const REPORT = "report.json";
 /** Code that no optimizer went over is larger and dearer than chains allow. */
 const CONFIG = `import config from "./hardhat.config.ts";
 
+// So that the report of an assertion on amounts can be written.
+BigInt.prototype.toJSON = function () {
+  return String(this);
+};
+
 export default {
   ...config,
   networks: {
