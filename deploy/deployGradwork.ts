@@ -23,7 +23,7 @@ import { GradworkError } from "../clients/model/errors.ts";
 import { gradworkModule } from "./gradwork.ts";
 
 /** A little more than all transactions take. */
-export const DEPLOYMENT_GAS = 16_000_000n;
+export const DEPLOYMENT_GAS = 25_000_000n;
 
 const artifactResolver: ArtifactResolver = {
   loadArtifact: async (name) => loadArtifact(name as ArtifactName),

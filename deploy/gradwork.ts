@@ -4,7 +4,7 @@ import { RANDOMNESS_CONTRACTS, type RandomnessSource } from "../clients/chain/ar
 const WEEK_SECONDS = 7 * 24 * 60 * 60;
 
 /**
- * One token, one vault, one source of seeds, the market and its two parts; the vault then takes no other protocol
+ * One token, one vault, one source of seeds, the two markets with their parts; the vault then takes no other protocol
  * contract, ever.
  */
 export const gradworkModule = (source: RandomnessSource) =>
@@ -18,7 +18,9 @@ export const gradworkModule = (source: RandomnessSource) =>
     const market = m.contract("TrainingMarket", [vault, randomness, leafChecker, taskRules]);
     const committee = m.contractAt("Committee", m.staticCall(market, "COMMITTEE"));
     const disputes = m.contractAt("Disputes", m.staticCall(market, "DISPUTES"));
-    m.call(vault, "fixProtocols", [[market, committee, disputes]]);
+    const quality = m.contract("QualityMarket", [vault, randomness]);
+    const registry = m.contractAt("NodeRegistry", m.staticCall(quality, "REGISTRY"));
+    m.call(vault, "fixProtocols", [[market, committee, disputes, registry]]);
     return {
       TestToken: token,
       StakeVault: vault,
@@ -28,5 +30,7 @@ export const gradworkModule = (source: RandomnessSource) =>
       TrainingMarket: market,
       Committee: committee,
       Disputes: disputes,
+      QualityMarket: quality,
+      NodeRegistry: registry,
     };
   });

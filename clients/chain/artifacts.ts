@@ -12,11 +12,13 @@ export const CONTRACT_NAMES = [
   "TrainingMarket",
   "Committee",
   "Disputes",
+  "QualityMarket",
+  "NodeRegistry",
 ] as const;
 
 export type ContractName = (typeof CONTRACT_NAMES)[number];
 
-/** Where a round's seeds can come from (docs/randomness.md), and the Solidity names. */
+/** Where seeds can come from (docs/randomness.md), and the Solidity names. */
 export const RANDOMNESS_CONTRACTS = {
   "block-hash": "BlockHashRandomness",
   drand: "DrandRandomness",
@@ -34,6 +36,8 @@ const FOLDERS = {
   TrainingMarket: "TrainingMarket.sol",
   Committee: "Committee.sol",
   Disputes: "Disputes.sol",
+  QualityMarket: "QualityMarket.sol",
+  NodeRegistry: "NodeRegistry.sol",
 } as const;
 
 /** Contracts that can be deployed, by Solidity name. */

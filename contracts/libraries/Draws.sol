@@ -10,6 +10,10 @@ library Draws {
     bytes32 internal constant EVAL = "EVAL";
     /// @notice Committee members, for proposal 0: j is the verifier's address, and the draw is compared, not reduced.
     bytes32 internal constant COMMITTEE = "COMMITTEE";
+    /// @notice Nodes that answer a query: task is the model, round the query, proposal 0.
+    bytes32 internal constant RESPONDER = "RESPONDER";
+    /// @notice Nodes that score its answers, likewise.
+    bytes32 internal constant ASSESSOR = "ASSESSOR";
 
     /// @notice The j-th draw.
     /// @param tag one of the above: its ASCII name, zero-padded on the right

@@ -27,7 +27,7 @@ import {
   NEGATIVE,
   networkHelpers,
   openProposal,
-  openScenario,
+  openScenarioWith,
   outcomeOf,
   PARAMS,
   partyAt,
@@ -188,25 +188,10 @@ const STAKE = parseEther("60");
 
 async function createFullTask(): Promise<FullTask> {
   const seed = id("known beforehand");
-  const token = await ethers.deployContract("TestToken");
-  const vault = await ethers.deployContract("StakeVault", [token, 7 * 86_400]);
-  const randomness = await ethers.deployContract("FixedRandomness", [seed]);
-  const leafChecker = await ethers.deployContract("LeafChecker");
-  const taskRules = await ethers.deployContract("TaskRules");
-  const market = await ethers.deployContract("TrainingMarket", [vault, randomness, leafChecker, taskRules]);
-  const [committee, disputes] = [await market.COMMITTEE(), await market.DISPUTES()];
-  await vault.fixProtocols([market, committee, disputes]);
-  const contracts = {
-    TestToken: await token.getAddress(),
-    StakeVault: await vault.getAddress(),
-    Randomness: await randomness.getAddress(),
-    LeafChecker: await leafChecker.getAddress(),
-    TaskRules: await taskRules.getAddress(),
-    TrainingMarket: await market.getAddress(),
-    Committee: committee,
-    Disputes: disputes,
-  };
-  const scenario = await openScenario({ chainId: 31_337, block: 0, randomness: "block-hash", contracts });
+  const scenario = await openScenarioWith(
+    await ethers.deployContract("TestToken"),
+    await ethers.deployContract("FixedRandomness", [seed]),
+  );
   const task = await registerTask(scenario, {
     maxProposals: 8n,
     committeeSize: 16n,

@@ -9,7 +9,7 @@ import {
   finalize,
   networkHelpers,
   now,
-  openScenario,
+  openScenarioWith,
   PARAMS,
   passTo,
   playRound,
@@ -31,30 +31,13 @@ type ReentrantTask = Task & { reentrant: ReentrantToken };
 
 async function createReentrantTask(): Promise<ReentrantTask> {
   const reentrant = await ethers.deployContract("ReentrantToken");
-  const vault = await ethers.deployContract("StakeVault", [reentrant, 7 * 86_400]);
-  const randomness = await ethers.deployContract("BlockHashRandomness");
-  const leafChecker = await ethers.deployContract("LeafChecker");
-  const taskRules = await ethers.deployContract("TaskRules");
-  const market = await ethers.deployContract("TrainingMarket", [vault, randomness, leafChecker, taskRules]);
-  const [committee, disputes] = [await market.COMMITTEE(), await market.DISPUTES()];
-  await vault.fixProtocols([market, committee, disputes]);
-  const contracts = {
-    TestToken: await reentrant.getAddress(),
-    StakeVault: await vault.getAddress(),
-    Randomness: await randomness.getAddress(),
-    LeafChecker: await leafChecker.getAddress(),
-    TaskRules: await taskRules.getAddress(),
-    TrainingMarket: await market.getAddress(),
-    Committee: committee,
-    Disputes: disputes,
-  };
-  const scenario = await openScenario({ chainId: 31_337, block: 0, randomness: "block-hash", contracts });
+  const scenario = await openScenarioWith(reentrant, await ethers.deployContract("BlockHashRandomness"));
   const task = { ...(await registerTask(scenario)), reentrant };
   await enrolVerifiers(task);
   const funds = PARAMS.minerBond + PARAMS.proposalFee + 20n * PARAMS.demandDeposit;
   await actAsToken(task, reentrant, "faucet", [funds]);
-  await actAsToken(task, reentrant, "approve", [contracts.StakeVault, funds]);
-  await actAsToken(task, vault, "deposit", [PARAMS.minerBond + 2n * WITHDRAWN]);
+  await actAsToken(task, reentrant, "approve", [await task.vault.getAddress(), funds]);
+  await actAsToken(task, task.vault, "deposit", [PARAMS.minerBond + 2n * WITHDRAWN]);
   return task;
 }
 

@@ -13,7 +13,7 @@ import { expectCode } from "../contracts/support/expectCode.ts";
 
 const WEEK = 7n * 24n * 60n * 60n;
 const OPTIONS = { confirmations: 1, pollMs: 1 };
-const TRANSACTIONS = 7;
+const TRANSACTIONS = 8;
 
 /** A provider that counts the transactions sent through it and answers nothing after the first `most`. */
 function metered(provider: EIP1193Provider, most = Number.POSITIVE_INFINITY) {
@@ -48,18 +48,24 @@ describe("deployGradwork", () => {
     expect(await market.TASK_RULES()).to.equal(contracts.TaskRules);
     expect(await market.COMMITTEE()).to.equal(contracts.Committee);
     expect(await market.DISPUTES()).to.equal(contracts.Disputes);
+    const quality = await ethers.getContractAt("QualityMarket", contracts.QualityMarket);
+    expect(await quality.RANDOMNESS()).to.equal(contracts.Randomness);
+    expect(await quality.REGISTRY()).to.equal(contracts.NodeRegistry);
+    const registry = await ethers.getContractAt("NodeRegistry", contracts.NodeRegistry);
+    expect(await registry.MARKET()).to.equal(contracts.QualityMarket);
+    expect(await registry.VAULT()).to.equal(contracts.StakeVault);
     expect(await vault.TOKEN()).to.equal(contracts.TestToken);
     expect(await vault.withdrawalDelaySeconds()).to.equal(WEEK);
   });
 
-  it("fixes the market and its two parts as the vault's only protocol contracts, for good", async () => {
+  it("fixes what moves money as the vault's only protocol contracts, for good", async () => {
     const { ethers, provider } = await network.create();
     const [deployer, other] = await ethers.getSigners();
     const { contracts } = await deployGradwork(provider, OPTIONS);
     const vault = await ethers.getContractAt("StakeVault", contracts.StakeVault);
     const fixed = await vault.queryFilter(vault.filters.ProtocolsFixed());
-    const { TrainingMarket, Committee, Disputes } = contracts;
-    const protocols = [TrainingMarket, Committee, Disputes];
+    const { TrainingMarket, Committee, Disputes, NodeRegistry } = contracts;
+    const protocols = [TrainingMarket, Committee, Disputes, NodeRegistry];
     expect(fixed.map(({ args }) => Array.from(args.protocols))).to.deep.equal([protocols]);
     for (const protocol of protocols) expect(await vault.isProtocol(protocol), protocol).to.equal(true);
     await expect(vault.connect(deployer!).fixProtocols([other!])).to.be.revertedWithCustomError(

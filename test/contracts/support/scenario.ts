@@ -1,7 +1,16 @@
 import type { HardhatEthersSigner } from "@nomicfoundation/hardhat-ethers/types";
 import type { EIP1193Provider } from "@nomicfoundation/ignition-core";
 import { expect } from "chai";
-import { AbiCoder, type ContractTransactionResponse, id, keccak256, parseEther, ZeroHash } from "ethers";
+import {
+  AbiCoder,
+  type BaseContract,
+  type ContractTransactionResponse,
+  id,
+  keccak256,
+  parseEther,
+  type Signer,
+  ZeroHash,
+} from "ethers";
 import { network } from "hardhat";
 import type { Deployment } from "../../../clients/chain/deployment.ts";
 import {
@@ -127,6 +136,31 @@ export async function deployScenario(): Promise<Scenario> {
   return openScenario(await deployGradwork(tickingProvider, { confirmations: 1, pollMs: 1 }));
 }
 
+/** {@link openScenario} with another token or source of seeds than those that are deployed. */
+export async function openScenarioWith(token: BaseContract, randomness: BaseContract): Promise<Scenario> {
+  const vault = await ethers.deployContract("StakeVault", [token, 7 * 86_400]);
+  const leafChecker = await ethers.deployContract("LeafChecker");
+  const taskRules = await ethers.deployContract("TaskRules");
+  const market = await ethers.deployContract("TrainingMarket", [vault, randomness, leafChecker, taskRules]);
+  const quality = await ethers.deployContract("QualityMarket", [vault, randomness]);
+  const [Committee, Disputes] = [await market.COMMITTEE(), await market.DISPUTES()];
+  const NodeRegistry = await quality.REGISTRY();
+  await vault.fixProtocols([market, Committee, Disputes, NodeRegistry]);
+  const contracts = {
+    TestToken: await token.getAddress(),
+    StakeVault: await vault.getAddress(),
+    Randomness: await randomness.getAddress(),
+    LeafChecker: await leafChecker.getAddress(),
+    TaskRules: await taskRules.getAddress(),
+    TrainingMarket: await market.getAddress(),
+    Committee,
+    Disputes,
+    QualityMarket: await quality.getAddress(),
+    NodeRegistry,
+  };
+  return openScenario({ chainId: 31_337, block: 0, randomness: "block-hash", contracts });
+}
+
 /** Binds the contracts of a deployment and funds the parties. */
 export async function openScenario(deployment: Deployment): Promise<Scenario> {
   const { contracts } = deployment;
@@ -154,7 +188,7 @@ export async function openScenario(deployment: Deployment): Promise<Scenario> {
 }
 
 /** Gives an account tokens, an approval of the vault, and free stake. */
-export async function fundParty({ token, vault }: Scenario, party: HardhatEthersSigner) {
+export async function fundParty({ token, vault }: Scenario, party: Signer) {
   await tick();
   await token.connect(party).faucet(await token.FAUCET_CAP());
   await tick();

@@ -1,0 +1,78 @@
+// What parties to a query commit to and sign (protocol, §3): EIP-712 messages, the same for both paths.
+import { AbiCoder, keccak256, TypedDataEncoder } from "ethers";
+
+/** The market that statements are about. */
+export type StatementDomain = { readonly chainId: number; readonly market: string };
+
+export const STATEMENT_TYPES = {
+  AnswerCommitment: [
+    { name: "query", type: "uint256" },
+    { name: "commitment", type: "bytes32" },
+  ],
+  ScoreCommitment: [
+    { name: "query", type: "uint256" },
+    { name: "commitment", type: "bytes32" },
+  ],
+  ScoreReveal: [
+    { name: "query", type: "uint256" },
+    { name: "commitments", type: "bytes32" },
+  ],
+} as const;
+
+export type StatementName = keyof typeof STATEMENT_TYPES;
+
+/** An EIP-712 domain, as ethers takes it. */
+export function typedDataDomain({ chainId, market }: StatementDomain) {
+  return { name: "Gradwork Quality", version: "1", chainId, verifyingContract: market };
+}
+
+/** The digest that a party signs. */
+export function statementDigest(
+  domain: StatementDomain,
+  name: StatementName,
+  message: Record<string, unknown>,
+): string {
+  return TypedDataEncoder.hash(typedDataDomain(domain), { [name]: [...STATEMENT_TYPES[name]] }, message);
+}
+
+/** What a responder commits to. @param answerHash keccak-256 of the answer's UTF-8 bytes */
+export function answerCommitment(
+  { chainId, market }: StatementDomain,
+  query: bigint,
+  responder: string,
+  answerHash: string,
+  salt: string,
+): string {
+  return hash(
+    ["uint256", "address", "uint256", "address", "bytes32", "bytes32"],
+    [chainId, market, query, responder, answerHash, salt],
+  );
+}
+
+/** What an assessor commits to. @param scores packed */
+export function scoreCommitment(
+  { chainId, market }: StatementDomain,
+  query: bigint,
+  assessor: string,
+  scores: bigint,
+  salt: string,
+): string {
+  return hash(
+    ["uint256", "address", "uint256", "address", "uint256", "bytes32"],
+    [chainId, market, query, assessor, scores, salt],
+  );
+}
+
+/** What a reveal names: the hash of all commitments, responders first. */
+export function commitmentsHash(commitments: readonly string[]): string {
+  return keccak256(`0x${commitments.map((commitment) => commitment.slice(2)).join("")}`);
+}
+
+/** A query's prompt on chain. @param contentHash keccak-256 of the prompt's UTF-8 bytes */
+export function promptHash(contentHash: string, salt: string): string {
+  return hash(["bytes32", "bytes32"], [salt, contentHash]);
+}
+
+function hash(types: string[], values: unknown[]): string {
+  return keccak256(AbiCoder.defaultAbiCoder().encode(types, values));
+}
