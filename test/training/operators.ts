@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { gradients } from "../../clients/training/gradient.ts";
-import { type Dimension, Graph, type Value } from "../../clients/training/graph.ts";
+import { type Dimension, Graph, lengthIn, type Value } from "../../clients/training/graph.ts";
 import { type OperatorName, operators } from "../../clients/training/operators.ts";
 import { createRandom, fillNormal, type Random } from "../../clients/training/random.ts";
 import { withGraph } from "./runGraph.ts";
@@ -29,6 +29,21 @@ const cases: Partial<Record<OperatorName, (a: number, b: number, c: number, d: n
   Reciprocal: (a, b) => [{ shapes: [[a, b]], positive: true, build: (graph, x) => graph.reciprocal(x) }],
   Sqrt: (a, b) => [{ shapes: [[a, b]], positive: true, build: (graph, x) => graph.squareRoot(x) }],
   Sigmoid: (a, b) => [{ shapes: [[-a, b]], build: (graph, x) => graph.sigmoid(x) }],
+  Tanh: (a, b) => [{ shapes: [[-a, b]], build: (graph, x) => graph.apply("Tanh", [x]) }],
+  Exp: (a, b) => [{ shapes: [[-a, b]], build: (graph, x) => graph.apply("Exp", [x]) }],
+  Softplus: (a, b) => [{ shapes: [[-a, b]], build: (graph, x) => graph.apply("Softplus", [x]) }],
+  Erf: (a, b) => [{ shapes: [[-a, b]], build: (graph, x) => graph.apply("Erf", [x]) }],
+  // Of two elements the normal forms are ±1 whatever they are, with a gradient of nearly 0.
+  LayerNormalization: (a, b) => [
+    {
+      shapes: [[-a, b + 2], [b + 2], [b + 2]],
+      build: (graph, x, scale, shift) => graph.layerNormalization(x, scale, shift, 2 ** -10),
+    },
+    {
+      shapes: [[-1, a, b + 2], [b + 2], [b + 2]],
+      build: (graph, x, scale, shift) => graph.layerNormalization(x, scale, shift, 0.5),
+    },
+  ],
   Softmax: (a, b) => [{ shapes: [[-a, b + 1]], build: (graph, x) => graph.softmax(x) }],
   LogSoftmax: (a, b) => [{ shapes: [[-a, b + 1]], build: (graph, x) => graph.logSoftmax(x) }],
   ReduceSum: (a, b, c) => [
@@ -96,6 +111,10 @@ const cases: Partial<Record<OperatorName, (a: number, b: number, c: number, d: n
         [c, b],
       ],
       build: (graph, x, y) => graph.gemm(x, y, true, true),
+    },
+    {
+      shapes: [[-a, b], [c, b], [c]],
+      build: (graph, x, weight, bias) => graph.affine(x, weight, bias),
     },
   ],
   Transpose: (a, b, c) => [
@@ -191,6 +210,9 @@ describe("operators", () => {
       () => graph.add(a, b),
       () => graph.matMul(a, b),
       () => graph.gemm(a, b, true, true),
+      () => graph.apply("Gemm", [a]),
+      () => graph.affine(a, a, b),
+      () => graph.layerNormalization(a, a, a, 0.5),
       () => graph.reshape(a, [4]),
       () => graph.slice(a, 1, 2, 4),
       () => graph.apply("Add", [a]),
@@ -217,7 +239,7 @@ async function checkGradient({ shapes, build, positive }: Case, random: Random):
   const feeds = Object.fromEntries(
     Array.from(graph.inputs, ([name, { shape }]) => {
       const data = new Float32Array(
-        Math.abs(shape.reduce((n, length) => n * (length < 0 ? -length * BATCH : length), 1)),
+        shape.reduce<number>((product, length) => product * lengthIn(length, BATCH), 1),
       );
       fillNormal(data, random, 1);
       return [name, positive ? data.map((x) => 1 + Math.abs(x)) : data];
