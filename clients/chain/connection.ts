@@ -3,6 +3,8 @@ import type { Committee } from "../../types/Committee.ts";
 import type { Disputes } from "../../types/Disputes.ts";
 import type { IDrandRandomness } from "../../types/interfaces/IDrandRandomness.ts";
 import type { IRandomness } from "../../types/interfaces/IRandomness.ts";
+import type { NodeRegistry } from "../../types/NodeRegistry.ts";
+import type { QualityMarket } from "../../types/QualityMarket.ts";
 import type { StakeVault } from "../../types/StakeVault.ts";
 import type { TestToken } from "../../types/TestToken.ts";
 import type { TrainingMarket } from "../../types/TrainingMarket.ts";
@@ -50,6 +52,8 @@ export type Gradwork = Chain & {
   market: TrainingMarket;
   committee: Committee;
   disputes: Disputes;
+  quality: QualityMarket;
+  registry: NodeRegistry;
 };
 
 /** An endpoint as it may be shown: paths and queries of hosted nodes hold API keys. */
@@ -158,5 +162,7 @@ export async function bindContracts(chain: Chain, deployment: Deployment): Promi
     market: bind<TrainingMarket>("TrainingMarket"),
     committee: bind<Committee>("Committee"),
     disputes: bind<Disputes>("Disputes"),
+    quality: bind<QualityMarket>("QualityMarket"),
+    registry: bind<NodeRegistry>("NodeRegistry"),
   };
 }

@@ -20,7 +20,7 @@ export async function allow(
 }
 
 /** @throws {GradworkError} `INSUFFICIENT_TOKENS` */
-async function requireTokens({ token, wallet }: Gradwork, amount: bigint): Promise<void> {
+export async function requireTokens({ token, wallet }: Gradwork, amount: bigint): Promise<void> {
   const balance = await token.balanceOf(wallet.address);
   if (balance < amount) {
     throw new GradworkError(

@@ -20,6 +20,8 @@ export type RoleEvent =
     }
   | { kind: "attested"; round: bigint; verdicts: Verdict[] }
   | { kind: "finalized"; round: bigint; outcomes: Outcome[] }
+  | { kind: "answered"; query: bigint; bytes: number; seconds: number }
+  | { kind: "assessed"; query: bigint; scores: (number | undefined)[]; seconds: number }
   | { kind: "claimed"; amount: bigint }
   | { kind: "waiting"; why: string }
   | { kind: "retrying"; action: string; error: Error };

@@ -93,6 +93,10 @@ const DONE = [
   "AlreadyAttested",
   "NothingToClaim",
   "TaskAlreadyClosed",
+  "AlreadyCommitted",
+  "AlreadyRevealed",
+  "AlreadyConvicted",
+  "NothingEarned",
 ];
 
 /** Makes a call that another party may make first; losing that race is no fault. */

@@ -7,7 +7,10 @@ import { GradworkError } from "../model/errors.ts";
 /** What JSON can say. An amount above 2^53 goes in as a decimal string. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-/** What one account owes at most one statement for: its proposal in a round, or its attestation of one proposal. */
+/**
+ * What one account owes at most one statement for: its proposal in a round, its attestation of one proposal; its answer
+ * to a query or its scores of the answers, with the model as `task` and the query as `round`.
+ */
 export type DutyKey = {
   readonly chainId: bigint;
   /** the market's address; case doesn't matter, here and in `account` */
@@ -15,7 +18,10 @@ export type DutyKey = {
   readonly task: bigint;
   readonly round: bigint;
   readonly account: string;
-} & ({ readonly kind: "proposal" } | { readonly kind: "attestation"; readonly proposal: bigint });
+} & (
+  | { readonly kind: "proposal" | "answer" | "scores" }
+  | { readonly kind: "attestation"; readonly proposal: bigint }
+);
 
 /** How far a duty has come. `recorded`: maybe signed, maybe sent. A proposal is revealed when it is opened. */
 export type DutyStatus = "recorded" | "committed" | "revealed" | "closed";
@@ -245,7 +251,7 @@ function dutyOf(row: DutyRow): Duty {
   };
   return row.kind === "attestation"
     ? { ...common, kind: "attestation", proposal: BigInt(row.proposal) }
-    : { ...common, kind: "proposal" };
+    : { ...common, kind: row.kind as "proposal" | "answer" | "scores" };
 }
 
 /** RFC 8785: equal text for equal values. */

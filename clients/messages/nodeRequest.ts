@@ -1,0 +1,85 @@
+import { GradworkError } from "../model/errors.ts";
+import { parseEndpoint } from "../storage/blobFetch.ts";
+import type { Json } from "../storage/stateStore.ts";
+
+/** Longest reply in bytes: a sealed prompt with its answer. */
+export const MAX_REPLY_BYTES = 1 << 20;
+
+export type RequestOptions = {
+  /** from connecting to the last byte */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+};
+
+/**
+ * Asks a node for its part in a query.
+ * @param endpoint base URL that the node announced: not trusted
+ * @param name of the request
+ * @throws {GradworkError} `BLOB_BAD_ENDPOINT`; `NODE_UNREACHABLE`, `NODE_TOO_SLOW`, `NODE_REDIRECTS`,
+ * `NODE_REPLY_TOO_LARGE`, `NODE_BAD_REPLY`; `NODE_REFUSED` with the node's own code as `reason`
+ * @throws the signal's reason on abort
+ */
+export async function requestNode(
+  endpoint: string,
+  query: bigint,
+  name: string,
+  body: Json,
+  { timeoutMs, signal }: RequestOptions,
+): Promise<Json> {
+  const url = `${parseEndpoint(endpoint)}/queries/${query}/${name}`;
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const fault = (code: string, what: string, data: Record<string, unknown> = {}) =>
+    new GradworkError(code, `${url} ${what}`, { url, ...data });
+  let status: number;
+  let text: string;
+  try {
+    const response = await fetch(url, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+      redirect: "manual",
+      signal: AbortSignal.any([signal, timeout]),
+    });
+    status = response.status;
+    if (status >= 300 && status < 400) {
+      await response.body?.cancel();
+      throw fault("NODE_REDIRECTS", "sends elsewhere, which is not followed");
+    }
+    text = await readText(response, () =>
+      fault("NODE_REPLY_TOO_LARGE", `replies with more than ${MAX_REPLY_BYTES} bytes`, {
+        limit: MAX_REPLY_BYTES,
+      }),
+    );
+  } catch (error) {
+    if (error instanceof GradworkError) throw error;
+    signal.throwIfAborted();
+    if (timeout.aborted)
+      throw fault("NODE_TOO_SLOW", `has not replied within ${timeoutMs} ms`, { timeoutMs });
+    const cause = (error as Error).cause;
+    const reason = cause instanceof Error ? cause.message : (error as Error).message;
+    throw fault("NODE_UNREACHABLE", `can't be reached: ${reason}`);
+  }
+  let reply: Json;
+  try {
+    reply = JSON.parse(text) as Json;
+  } catch {
+    throw fault("NODE_BAD_REPLY", `replies with status ${status} and no JSON`, { status });
+  }
+  if (status === 200) return reply;
+  const { code = "", message = "" } = (reply ?? {}) as { code?: unknown; message?: unknown };
+  throw fault("NODE_REFUSED", `refuses with status ${status}: ${String(message).slice(0, 500)}`, {
+    status,
+    reason: String(code),
+  });
+}
+
+async function readText(response: Response, tooLarge: () => GradworkError): Promise<string> {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let [text, byteLength] = ["", 0];
+  for await (const chunk of response.body ?? []) {
+    byteLength += chunk.length;
+    if (byteLength > MAX_REPLY_BYTES) throw tooLarge();
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}

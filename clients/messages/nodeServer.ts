@@ -1,0 +1,153 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { GradworkError } from "../model/errors.ts";
+import type { Json } from "../storage/stateStore.ts";
+
+/** Longest request in bytes: a sealed prompt, or some dozen signed commitments. */
+export const MAX_REQUEST_BYTES = 1 << 20;
+
+/** Sent whole within this; the answer may take longer. */
+const REQUEST_TIMEOUT_MS = 10_000;
+
+const MAX_CONNECTIONS = 256;
+
+const QUERY_PATH = /^\/queries\/(0|[1-9][0-9]{0,18})\/([a-z]+)$/;
+
+/** Answers one kind of request about a query; a GradworkError that it throws is told to who asked. */
+export type NodeHandler = (query: bigint, body: Json, signal: AbortSignal) => Promise<Json>;
+
+export type NodeServer = {
+  /** `http://host:port` */
+  readonly url: string;
+  /** Stops listening and breaks off what is under way; resolves when the port is free. */
+  close(): Promise<void>;
+};
+
+/**
+ * Serves a node's part of queries, JSON for JSON:
+ *
+ *     POST /queries/QUERY/NAME     each handler under its name
+ *
+ * Refusals are `{code, message}` with status 4xx, faults of the node 500 without a word of what went wrong.
+ * @param port 0 for any free one
+ * @param signal closes the server, as `close` does
+ * @throws {GradworkError} `NODE_SERVER_LISTEN` when the address can't be listened on
+ */
+export async function serveNode({
+  handlers,
+  host,
+  port,
+  signal,
+}: {
+  handlers: Readonly<Record<string, NodeHandler>>;
+  host: string;
+  port: number;
+  signal: AbortSignal;
+}): Promise<NodeServer> {
+  signal.throwIfAborted();
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const [, query, name] = QUERY_PATH.exec(request.url ?? "") ?? [];
+    const handler = name !== undefined && Object.hasOwn(handlers, name) ? handlers[name] : undefined;
+    if (query === undefined || handler === undefined) {
+      const names = Object.keys(handlers).join(", ");
+      throw new RequestRefusal(
+        404,
+        "PATH_NOT_FOUND",
+        `the only paths are /queries/QUERY/ and one of ${names}`,
+      );
+    }
+    if (request.method !== "POST")
+      throw new RequestRefusal(405, "METHOD_NOT_ALLOWED", "only POST is answered");
+    const body = await readBody(request);
+    const left = new AbortController();
+    response.on("close", () => left.abort());
+    send(response, 200, await handler(BigInt(query), body, AbortSignal.any([signal, left.signal])));
+  }
+
+  const server = createServer(
+    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: 8_192 },
+    (request, response) => {
+      answer(request, response).catch((error: unknown) => {
+        if (response.headersSent) response.destroy();
+        else if (error instanceof RequestRefusal) refuse(response, error.status, error.code, error.message);
+        else if (error instanceof GradworkError) refuse(response, 409, error.code, error.message);
+        else refuse(response, 500, "NODE_FAULT", "the node failed at it");
+      });
+    },
+  );
+  server.maxConnections = MAX_CONNECTIONS;
+  server.listen(port, host);
+  try {
+    await once(server, "listening", { signal });
+  } catch (error) {
+    server.close();
+    signal.throwIfAborted();
+    throw new GradworkError(
+      "NODE_SERVER_LISTEN",
+      `Expected to serve on ${host} port ${port}, got "${(error as Error).message}"`,
+      { host, port },
+    );
+  }
+
+  let closing: Promise<void> | undefined;
+  function close(): Promise<void> {
+    closing ??= new Promise((resolve) => {
+      signal.removeEventListener("abort", close);
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+    return closing;
+  }
+  signal.addEventListener("abort", close);
+
+  const address = server.address() as AddressInfo;
+  return {
+    url: `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`,
+    close,
+  };
+}
+
+/** A request that is none of the protocol's. */
+class RequestRefusal extends Error {
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+async function readBody(request: IncomingMessage): Promise<Json> {
+  const chunks: Uint8Array[] = [];
+  let byteLength = 0;
+  for await (const chunk of request as AsyncIterable<Uint8Array>) {
+    byteLength += chunk.length;
+    if (byteLength > MAX_REQUEST_BYTES) {
+      throw new RequestRefusal(413, "REQUEST_TOO_LARGE", `a request has at most ${MAX_REQUEST_BYTES} bytes`);
+    }
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks))) as Json;
+  } catch {
+    throw new RequestRefusal(400, "REQUEST_NOT_JSON", "a request is JSON in UTF-8");
+  }
+}
+
+function refuse(response: ServerResponse, status: number, code: string, message: string): void {
+  send(response, status, { code, message });
+}
+
+function send(response: ServerResponse, status: number, value: Json): void {
+  const body = JSON.stringify(value);
+  response.writeHead(status, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(body),
+    "cache-control": "no-store",
+  });
+  response.end(body);
+}
