@@ -4,7 +4,9 @@ import { formatNats, formatTokens } from "./formats.ts";
 
 /** A role's event in one line; undefined for what is too small to be told. */
 export function eventLine(event: RoleEvent): string | undefined {
-  const prefix = "round" in event && event.round > 0n ? `round ${event.round}: ` : "";
+  let prefix = "";
+  if ("round" in event && event.round !== undefined && event.round > 0n) prefix = `round ${event.round}: `;
+  if ("query" in event && event.query !== undefined) prefix = `query ${event.query}: `;
   const text = describe(event);
   return text === undefined ? undefined : prefix + text;
 }
@@ -12,7 +14,7 @@ export function eventLine(event: RoleEvent): string | undefined {
 function describe(event: RoleEvent): string | undefined {
   switch (event.kind) {
     case "serving":
-      return `serving blobs at ${event.endpoint}`;
+      return `serving at ${event.endpoint}`;
     case "synced":
       return `the head is ${event.fullRoot}`;
     case "training":
@@ -35,6 +37,15 @@ function describe(event: RoleEvent): string | undefined {
       return `attested ${event.verdicts.join(", ")}`;
     case "finalized":
       return `ended ${event.outcomes.join(", ")}`;
+    case "answered":
+      return `answered with ${event.bytes} bytes in ${event.seconds.toFixed(1)} s`;
+    case "assessed": {
+      const { scores, seconds } = event;
+      const shown = scores.map((score) =>
+        score === undefined ? "none came" : (score / 1_000_000).toFixed(3),
+      );
+      return `scored ${shown.join(", ")} in ${seconds.toFixed(1)} s`;
+    }
     case "claimed":
       return `claimed ${formatTokens(event.amount)}`;
     case "waiting":

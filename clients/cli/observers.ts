@@ -3,8 +3,14 @@ import type { Observer, RoleEvent } from "../roles/observer.ts";
 import { eventLine, plain } from "./eventLine.ts";
 import type { Terminal } from "./terminal.ts";
 
+/** Who plays a role on a task. */
+export type TaskRole = "miner" | "verifier" | "watch" | "keeper";
+
 /** Who writes a log. */
-export type Identity = { role: "miner" | "verifier" | "watch" | "keeper"; account: string; task: bigint };
+export type Identity = { account: string } & (
+  | { role: TaskRole; task: bigint }
+  | { role: "responder" | "assessor"; model: bigint }
+);
 
 const PROGRESS_MS = 5_000;
 const SAME_FAULT_MS = 60_000;

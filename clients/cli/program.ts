@@ -1,9 +1,14 @@
 import { Command } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
+import { defineAsk, prepareAsk } from "./ask/options.ts";
+import { defineAssessorRun, prepareAssessorRun } from "./assessorRun/options.ts";
 import { defineDeploy, prepareDeploy } from "./deploy/options.ts";
 import { hideKeys } from "./errorLine.ts";
 import { defineKeeperRun, prepareKeeperRun } from "./keeperRun/options.ts";
 import { defineMinerRun, prepareMinerRun } from "./minerRun/options.ts";
+import { defineModelRegister, prepareModelRegister } from "./modelRegister/options.ts";
+import { defineNodeLeave, prepareNodeLeave } from "./nodeLeave/options.ts";
+import { defineResponderRun, prepareResponderRun } from "./responderRun/options.ts";
 import type { Session } from "./session.ts";
 import { defineStakeDeposit, prepareStakeDeposit } from "./stakeDeposit/options.ts";
 import { defineStakeWithdraw, prepareStakeWithdraw } from "./stakeWithdraw/options.ts";
@@ -29,6 +34,10 @@ Some terminals and a chain:
   gradwork verifier run --task 0 --state verifier
   gradwork watch run --task 0 --state watch
   gradwork keeper run --task 0
+  gradwork model register --name llama --judge models/cross-encoder
+  gradwork responder run --model 0 --state responder --folder models/llama
+  gradwork assessor run --model 0 --state assessor --folder models/cross-encoder
+  gradwork ask "Call me Ishmael." --model 0 --fee 10 --faucet
 `;
 
 /** The command line. Each command's options are read at once, its handler when it runs. */
@@ -96,6 +105,29 @@ export function createProgram(session: Session): Command {
   defineKeeperRun(program.command("keeper").description("keep rounds going")).action(async (raw) => {
     const { handleKeeperRun } = await import("./keeperRun/handler.ts");
     await handleKeeperRun(prepareKeeperRun(raw, env), session);
+  });
+
+  defineModelRegister(program.command("model").description("what is served, and how it is judged")).action(
+    async (raw) => {
+      const { handleModelRegister } = await import("./modelRegister/handler.ts");
+      await handleModelRegister(prepareModelRegister(raw, env), session);
+    },
+  );
+  defineResponderRun(program.command("responder").description("answer for pay")).action(async (raw) => {
+    const { handleResponderRun } = await import("./responderRun/handler.ts");
+    await handleResponderRun(prepareResponderRun(raw, env), session);
+  });
+  defineAssessorRun(program.command("assessor").description("score answers for pay")).action(async (raw) => {
+    const { handleAssessorRun } = await import("./assessorRun/handler.ts");
+    await handleAssessorRun(prepareAssessorRun(raw, env), session);
+  });
+  defineNodeLeave(program.command("node").description("nodes of a model")).action(async (raw) => {
+    const { handleNodeLeave } = await import("./nodeLeave/handler.ts");
+    await handleNodeLeave(prepareNodeLeave(raw, env), session);
+  });
+  defineAsk(program).action(async (prompt, raw) => {
+    const { handleAsk } = await import("./ask/handler.ts");
+    await handleAsk(prepareAsk(prompt, raw, env), session);
   });
 
   defineStatus(program).action(async (account, raw) => {

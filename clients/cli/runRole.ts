@@ -3,7 +3,7 @@ import { readTerms } from "../chain/taskView.ts";
 import type { Observer } from "../roles/observer.ts";
 import { closeParty, openParty, type Party } from "../roles/party.ts";
 import { openSender } from "./chain.ts";
-import { type Identity, jsonObserver, lineObserver, unrepeated } from "./observers.ts";
+import { jsonObserver, lineObserver, type TaskRole, unrepeated } from "./observers.ts";
 import type { PartyRunOptions } from "./partyOptions.ts";
 import type { RoleOptions } from "./roleOptions.ts";
 import type { Session } from "./session.ts";
@@ -13,7 +13,7 @@ import type { Session } from "./session.ts";
  * @throws {GradworkError} `UNKNOWN_TASK`, and as `openSender` does
  */
 export async function runRole(
-  role: Identity["role"],
+  role: TaskRole,
   options: RoleOptions,
   { signal, output, stream }: Session,
   play: (gradwork: Gradwork, observe: Observer) => Promise<void>,
@@ -35,7 +35,7 @@ export async function runRole(
  * @throws {GradworkError} `UNKNOWN_TASK` before a folder is made; and as `openSender` and `openParty` do
  */
 export async function runParty(
-  role: Identity["role"],
+  role: TaskRole,
   options: PartyRunOptions,
   session: Session,
   play: (party: Party) => Promise<void>,

@@ -59,3 +59,9 @@ export function taskNumber(option: string, text: string): bigint {
   if (!/^\d{1,18}$/.test(text)) throw invalidOption(option, text, "the number of a task, from 0 on");
   return BigInt(text);
 }
+
+/** @throws {GradworkError} `INVALID_OPTION` unless the number of a model */
+export function modelNumber(option: string, text: string): bigint {
+  if (!/^\d{1,9}$/.test(text)) throw invalidOption(option, text, "the number of a model, from 0 on");
+  return BigInt(text);
+}

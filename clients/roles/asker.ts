@@ -185,8 +185,8 @@ async function waitFor(
     if (isAsWanted(view)) return view;
     await persist(actor, "bring the query on", async () => {
       if (view.phase === "Selecting") await select(actor, view);
-      if (view.phase === "Expired") await actUnlessDone(actor, query, quality.expire, [query]);
-      if (view.phase === "Settling") await actUnlessDone(actor, query, quality.settle, [query]);
+      if (view.phase === "Expired") await actUnlessDone(actor, { query }, quality.expire, [query]);
+      if (view.phase === "Settling") await actUnlessDone(actor, { query }, quality.settle, [query]);
     });
     await sleep(gradwork.pollMs * POLLS_A_BLOCK, signal);
   }
@@ -253,7 +253,7 @@ async function settleFast(
   const scores = await requireCommitments(reader, view, "ScoreCommitment", committed);
   const reveals = (await fromAll("reveal", { answers, scores })) as Record<string, string>[];
   const consensusMs = performance.now() - scoredAt;
-  await act(reader, view.id, gradwork.quality.settleFast, [
+  await act(reader, { query: view.id }, gradwork.quality.settleFast, [
     view.id,
     answers.map(({ commitment }) => commitment),
     reveals.map((reveal) => BigInt(reveal.scores ?? "")),

@@ -192,14 +192,19 @@ async function holdToIt(node: QueryNode, view: QueryView): Promise<void> {
     const onChain = await quality.commitmentOf(view.id, place, { blockTag: view.safeBlock });
     const assessor = place - Number(responders);
     if (onChain === ZeroHash && assessor >= 0) {
-      await actUnlessDone(node, view.id, quality.commitScores, [view.id, assessor, said, signature]);
+      await actUnlessDone(node, { query: view.id }, quality.commitScores, [
+        view.id,
+        assessor,
+        said,
+        signature,
+      ]);
     } else if (
       onChain !== ZeroHash &&
       onChain !== said &&
       ((view.query.convicted >> BigInt(place)) & 1n) === 0n
     ) {
       const both = [said, onChain] as [string, string];
-      await actUnlessDone(node, view.id, quality.convict, [
+      await actUnlessDone(node, { query: view.id }, quality.convict, [
         view.id,
         place,
         both,
@@ -230,7 +235,7 @@ function commitment(node: QueryNode, query: bigint, { scores, salt }: ScoreState
 
 async function commit(node: QueryNode, view: QueryView, assessor: number, committed: string): Promise<void> {
   const { quality } = node.gradwork;
-  await actUnlessDone(node, view.id, quality.commitScores, [view.id, assessor, committed, "0x"]);
+  await actUnlessDone(node, { query: view.id }, quality.commitScores, [view.id, assessor, committed, "0x"]);
   node.state.markDuty(dutyKey(node, view.id), "committed");
 }
 
@@ -241,6 +246,11 @@ async function reveal(node: QueryNode, view: QueryView, assessor: number): Promi
   if (!isDue || statement === undefined) return;
   const { quality } = node.gradwork;
   const { scores, salt } = statement;
-  await actUnlessDone(node, view.id, quality.revealScores, [view.id, assessor, packScores(scores), salt]);
+  await actUnlessDone(node, { query: view.id }, quality.revealScores, [
+    view.id,
+    assessor,
+    packScores(scores),
+    salt,
+  ]);
   node.state.markDuty(dutyKey(node, view.id), "revealed");
 }

@@ -1,4 +1,5 @@
 import { parseEther } from "ethers";
+import type { INodeRegistry } from "../../types/NodeRegistry.ts";
 import type { LlamaConfig } from "../model/manifest.ts";
 import type { TaskParams } from "./createTask.ts";
 import type { TrainingOptions } from "./miner.ts";
@@ -65,4 +66,29 @@ export const DEFAULT_TASK_PARAMS: TaskParams = {
   rejectionBps: 500n,
   minImprovementMicroNats: 12_000n,
   toleranceMicroNats: 2_000n,
+};
+
+/** `INodeRegistry.ModelParams`: amounts in token wei, times in seconds, shares, scores and trust in millionths. */
+export type ModelParams = Record<keyof INodeRegistry.ModelParamsStruct, bigint>;
+
+/** Queries of some minutes; docs/quality-parameters.md says what each parameter does. */
+export const DEFAULT_MODEL_PARAMS: ModelParams = {
+  nodeStake: parseEther("100"),
+  stakeCap: parseEther("200"),
+  answerSeconds: 10n * MINUTE,
+  commitSeconds: 10n * MINUTE,
+  revealSeconds: 10n * MINUTE,
+  aggregate: 0n,
+  trimShare: 0n,
+  burnShare: 50_000n,
+  assessorShare: 300_000n,
+  qualityFactor: 1_000_000n,
+  costFactor: 250_000n,
+  toleranceScore: 50_000n,
+  quorumShare: 666_667n,
+  trustFloor: 500_000n,
+  trustRate: 100_000n,
+  leastFee: parseEther("0.1"),
+  trustPrice: 1_000_000_000_000n,
+  deviationMultiple: 3n,
 };

@@ -6,7 +6,7 @@ export type RoleEvent =
   | { kind: "synced"; round: bigint; fullRoot: string }
   | { kind: "training"; round: bigint; step: number; steps: number; lossNats: number }
   | { kind: "trained"; round: bigint; steps: number; lossNats: number; seconds: number; flops: number }
-  | { kind: "sent"; round: bigint; action: string; hash: string; gasUsed: bigint }
+  | { kind: "sent"; round?: bigint; query?: bigint; action: string; hash: string; gasUsed: bigint }
   | { kind: "fetched"; bytes: number }
   | { kind: "difference"; round: bigint; proposal: number; reason: string; detail: Record<string, unknown> }
   | {

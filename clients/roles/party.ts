@@ -92,17 +92,20 @@ export async function closeParty(party: Party): Promise<void> {
   party.state.close();
 }
 
+/** What a transaction is about: a round, 0 before the first, or a query. */
+export type Subject = bigint | { readonly query: bigint };
+
 /** Sends a transaction of the actor's, and says so. */
 export async function act<Args extends unknown[]>(
   actor: Actor,
-  round: bigint,
+  subject: Subject,
   method: { name: string },
   args: Args,
 ): Promise<TransactionReceipt> {
   const receipt = await send(actor.gradwork, method, args, actor.signal);
   actor.observe({
     kind: "sent",
-    round,
+    ...(typeof subject === "bigint" ? { round: subject } : subject),
     action: method.name,
     hash: receipt.hash,
     gasUsed: receipt.gasUsed,

@@ -194,9 +194,9 @@ async function take(node: QueryNode, view: QueryView, turn: NodeWork["turn"]): P
   if (view.phase === "Selecting" && isTurn(node, view, 1, view.query.askedAt)) {
     await select(node, view);
   } else if (view.phase === "Expired" && isTurn(node, view, 1, view.query.answersEndAt)) {
-    await actUnlessDone(node, view.id, quality.expire, [view.id]);
+    await actUnlessDone(node, { query: view.id }, quality.expire, [view.id]);
   } else if (view.phase === "Settling" && isTurn(node, view, rank, settlableAt(view))) {
-    await actUnlessDone(node, view.id, quality.settle, [view.id]);
+    await actUnlessDone(node, { query: view.id }, quality.settle, [view.id]);
   } else if (index !== -1) {
     await turn(view, index);
   }
@@ -211,8 +211,8 @@ function settlableAt({ query }: QueryView): bigint {
 export async function select(actor: Actor, { id, query }: QueryView): Promise<void> {
   const { randomness, quality } = actor.gradwork;
   const [availability] = await randomness.read(query.seedTicket);
-  if (availability === 1n) await actUnlessDone(actor, id, quality.select, [id]);
-  if (availability === 2n) await actUnlessDone(actor, id, quality.expire, [id]);
+  if (availability === 1n) await actUnlessDone(actor, { query: id }, quality.select, [id]);
+  if (availability === 2n) await actUnlessDone(actor, { query: id }, quality.expire, [id]);
 }
 
 /** Whether it is this party's turn to make a call that others may make as well. */
@@ -226,11 +226,11 @@ async function collect(node: QueryNode, view: QueryView): Promise<void> {
   if (!view.nodes.some(({ address }) => address === node.address)) return;
   const index = roleIndex(node.role);
   if ((await registry.earnedOf(node.model, index, node.address)) > 0n) {
-    await actUnlessDone(node, view.id, registry.collect, [node.model, index, node.address]);
+    await actUnlessDone(node, { query: view.id }, registry.collect, [node.model, index, node.address]);
   }
   const amount = await vault.balanceOf(node.address);
   if (amount === 0n) return;
-  await actUnlessDone(node, view.id, vault.claim, [node.address]);
+  await actUnlessDone(node, { query: view.id }, vault.claim, [node.address]);
   node.observe({ kind: "claimed", amount });
 }
 

@@ -132,7 +132,12 @@ function respond(node: QueryNode, options: ResponderOptions, conduct: ResponderC
 
   async function commitOnChain(view: QueryView, index: number, commitment: string): Promise<void> {
     if (view.phase !== "Answering" || ((view.query.answered >> BigInt(index)) & 1n) === 1n) return;
-    await actUnlessDone(node, view.id, gradwork.quality.commitAnswer, [view.id, index, commitment, "0x"]);
+    await actUnlessDone(node, { query: view.id }, gradwork.quality.commitAnswer, [
+      view.id,
+      index,
+      commitment,
+      "0x",
+    ]);
     state.markDuty(dutyKey(node, view.id), "committed");
   }
 

@@ -8,7 +8,7 @@ import { sleep } from "../chain/sleep.ts";
 import { nextView, type TaskTerms, type TaskView } from "../chain/taskView.ts";
 import { isRevert } from "../chain/transactions.ts";
 import { GradworkError } from "../model/errors.ts";
-import { type Actor, act } from "./party.ts";
+import { type Actor, act, type Subject } from "./party.ts";
 
 /** Blocks that each further party waits before it makes a call that another may make as well. */
 const BLOCKS_A_RANK = 3;
@@ -102,12 +102,12 @@ const DONE = [
 /** Makes a call that another party may make first; losing that race is no fault. */
 export async function actUnlessDone<Args extends unknown[]>(
   actor: Actor,
-  round: bigint,
+  subject: Subject,
   method: { name: string },
   args: Args,
 ): Promise<void> {
   try {
-    await act(actor, round, method, args);
+    await act(actor, subject, method, args);
   } catch (error) {
     if (!DONE.some((name) => isRevert(error, name))) throw error;
   }

@@ -170,7 +170,7 @@ describe("the gradwork executable", () => {
       ...[...run("watch"), "--state", "watch", "--blobs", "blobs", "--port", port],
     );
     const keeping = start(keeper, ...run("keeper"));
-    await watching.wrote(`serving blobs at ${location}`);
+    await watching.wrote(`serving at ${location}`);
     const verifying = verifiers.map((verifier, i) =>
       start(verifier, ...run("verifier"), "--state", `verifier-${i}`, "--threads", "1"),
     );

@@ -97,7 +97,7 @@ describe("what the command line writes", () => {
     for (let step = 1; step <= 8; step++) observe(training(step));
     observe({ kind: "serving", endpoint: "http://127.0.0.1:1" });
     expect(output.written).to.have.length(1);
-    expect(output.written[0]).to.match(/^\d\d:\d\d:\d\d serving blobs at http:\/\/127\.0\.0\.1:1\n$/);
+    expect(output.written[0]).to.match(/^\d\d:\d\d:\d\d serving at http:\/\/127\.0\.0\.1:1\n$/);
   });
 
   it("is JSON lines with who and what, where they are asked for", () => {

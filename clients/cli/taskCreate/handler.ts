@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { ZeroHash } from "ethers";
 import type { Gradwork } from "../../chain/connection.ts";
@@ -11,11 +11,12 @@ import { openBlobStore } from "../../storage/blobStore.ts";
 import { mobyDickText } from "../../training/dataset.ts";
 import { llamaTensors } from "../../training/llama.ts";
 import { openSender } from "../chain.ts";
+import { readJson, readText } from "../files.ts";
 import { formatTokens } from "../formats.ts";
+import { mergeModel, mergeTaskParams } from "../overrides.ts";
 import type { Session } from "../session.ts";
 import { during } from "../terminal.ts";
 import type { TaskCreateOptions } from "./options.ts";
-import { mergeModel, mergeTaskParams } from "./overrides.ts";
 
 /** @throws {GradworkError} `FILE_UNREADABLE`, `FILE_NOT_JSON`; and as all that it calls does */
 export async function handleTaskCreate(options: TaskCreateOptions, session: Session): Promise<void> {
@@ -110,22 +111,5 @@ async function requireAcceptable({ market, wallet }: Gradwork, task: TaskOptions
     await market.registerTask.staticCall(task.params, genesis, ZeroHash, task.location);
   } catch (error) {
     throw explain(error, "registerTask", wallet.address);
-  }
-}
-
-function readText(file: string): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(file));
-  } catch (error) {
-    throw new GradworkError("FILE_UNREADABLE", `cannot read ${file}: ${(error as Error).message}`, { file });
-  }
-}
-
-function readJson(file: string): unknown {
-  const text = readText(file);
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new GradworkError("FILE_NOT_JSON", `${file} is not JSON: ${(error as Error).message}`, { file });
   }
 }

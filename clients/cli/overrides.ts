@@ -1,10 +1,15 @@
 // Files with fields that replace a default's.
-import { contractInterface } from "../../chain/artifacts.ts";
-import { GradworkError } from "../../model/errors.ts";
-import type { LlamaConfig } from "../../model/manifest.ts";
-import type { TaskParams } from "../../roles/createTask.ts";
-import { DEFAULT_MODEL, DEFAULT_TASK_PARAMS } from "../../roles/defaults.ts";
-import { llamaTensors } from "../../training/llama.ts";
+import { contractInterface } from "../chain/artifacts.ts";
+import { GradworkError } from "../model/errors.ts";
+import type { LlamaConfig } from "../model/manifest.ts";
+import type { TaskParams } from "../roles/createTask.ts";
+import {
+  DEFAULT_MODEL,
+  DEFAULT_MODEL_PARAMS,
+  DEFAULT_TASK_PARAMS,
+  type ModelParams,
+} from "../roles/defaults.ts";
+import { llamaTensors } from "../training/llama.ts";
 
 /** A byte-level vocabulary has the 256 bytes and at least one pair. */
 const MIN_VOCABULARY = 257;
@@ -39,9 +44,27 @@ export function mergeModel(overrides: unknown, source: string): LlamaConfig {
  * @throws {GradworkError} `INVALID_FIELD` with the field's name
  */
 export function mergeTaskParams(overrides: unknown, source: string): TaskParams {
-  const params = { ...DEFAULT_TASK_PARAMS };
-  for (const [field, given] of fieldsOf(overrides, source, DEFAULT_TASK_PARAMS)) {
-    const limit = limitOf(field);
+  return mergeParams(overrides, source, DEFAULT_TASK_PARAMS, "TrainingMarket", "registerTask");
+}
+
+/** The same for the parameters of a model. */
+export function mergeModelParams(overrides: unknown, source: string): ModelParams {
+  return mergeParams(overrides, source, DEFAULT_MODEL_PARAMS, "NodeRegistry", "registerModel");
+}
+
+/** @param method of the contract whose first argument the parameters are */
+function mergeParams<Params extends Record<string, bigint>>(
+  overrides: unknown,
+  source: string,
+  defaults: Params,
+  contract: "TrainingMarket" | "NodeRegistry",
+  method: string,
+): Params {
+  const [types] = contractInterface(contract).getFunction(method)!.inputs;
+  const params: Record<string, bigint> = { ...defaults };
+  for (const [field, given] of fieldsOf(overrides, source, defaults)) {
+    const type = types!.components!.find(({ name }) => name === field)!.type;
+    const limit = 2n ** BigInt(type.replace("uint", "")) - 1n;
     const isInteger = Number.isSafeInteger(given) || (typeof given === "string" && /^\d+$/.test(given));
     const value = isInteger ? BigInt(given as number | string) : -1n;
     if (value < 0n || value > limit) {
@@ -50,14 +73,7 @@ export function mergeTaskParams(overrides: unknown, source: string): TaskParams 
     }
     params[field] = value;
   }
-  return params;
-}
-
-/** The largest value that the contract's type of a parameter holds. */
-function limitOf(field: keyof TaskParams): bigint {
-  const [params] = contractInterface("TrainingMarket").getFunction("registerTask")!.inputs;
-  const type = params!.components!.find(({ name }) => name === field)!.type;
-  return 2n ** BigInt(type.replace("uint", "")) - 1n;
+  return params as Params;
 }
 
 function fieldsOf<T extends object>(
