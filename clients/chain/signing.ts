@@ -15,8 +15,21 @@ export function signDigest(privateKey: string, digest: string): string {
   return toHex(Buffer.concat([signature, Uint8Array.of(27 + recoveryId)]));
 }
 
+/** What was recovered last: in a query everybody checks the same signatures. */
+const recovered = new Map<string, string | undefined>();
+const MAX_RECOVERED = 4_096;
+
 /** The account that signed a digest; undefined where the signature is none. */
 export function recoverSigner(digest: string, signature: string): string | undefined {
+  const key = digest + signature;
+  if (!recovered.has(key)) {
+    if (recovered.size === MAX_RECOVERED) recovered.delete(recovered.keys().next().value!);
+    recovered.set(key, recoverAnew(digest, signature));
+  }
+  return recovered.get(key);
+}
+
+function recoverAnew(digest: string, signature: string): string | undefined {
   let key: Uint8Array | null;
   try {
     const bytes = fromHex(signature, 65);

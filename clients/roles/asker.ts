@@ -2,7 +2,7 @@ import { hexlify, keccak256, randomBytes, toUtf8Bytes, ZeroHash } from "ethers";
 import { POLLS_A_BLOCK } from "../chain/connection.ts";
 import { queryEvents } from "../chain/events.ts";
 import { named } from "../chain/phase.ts";
-import { promptHash } from "../chain/queryStatements.ts";
+import { commitmentsHash, promptHash, scoreCommitment, statementDigest } from "../chain/queryStatements.ts";
 import {
   createContacts,
   QUERY_ENDS,
@@ -11,7 +11,9 @@ import {
   readModel,
   readQuery,
   roleIndex,
+  statementDomain,
 } from "../chain/queryView.ts";
+import { isSignedBy } from "../chain/signing.ts";
 import { sleep } from "../chain/sleep.ts";
 import { requestNode } from "../messages/nodeRequest.ts";
 import { newReaderSecret, openReader, seal } from "../messages/sealedBox.ts";
@@ -251,16 +253,62 @@ async function settleFast(
   const committed = await fromAll("scores", { answers });
   const scoredAt = performance.now();
   const scores = await requireCommitments(reader, view, "ScoreCommitment", committed);
-  const reveals = (await fromAll("reveal", { answers, scores })) as Record<string, string>[];
+  const reveals = await requireReveals(
+    reader,
+    view,
+    answers,
+    scores,
+    await fromAll("reveal", { answers, scores }),
+  );
   const consensusMs = performance.now() - scoredAt;
   await act(reader, { query: view.id }, gradwork.quality.settleFast, [
     view.id,
     answers.map(({ commitment }) => commitment),
-    reveals.map((reveal) => BigInt(reveal.scores ?? "")),
-    reveals.map(({ salt }) => salt ?? ZeroHash),
-    [...answers.map(({ signature }) => signature), ...reveals.map(({ signature }) => signature ?? "0x")],
+    reveals.map((reveal) => reveal.scores),
+    reveals.map(({ salt }) => salt),
+    [...answers, ...reveals].map(({ signature }) => signature),
   ]);
   return { consensusMs };
+}
+
+type SignedReveal = { scores: bigint; salt: string; signature: string };
+
+/**
+ * What all assessors revealed, each checked against its commitment and signed with all commitments.
+ * @throws {GradworkError} `REVEAL_INVALID`
+ */
+async function requireReveals(
+  reader: AnswerReader,
+  view: QueryView,
+  answers: readonly SignedCommitment[],
+  scores: readonly SignedCommitment[],
+  given: readonly Json[],
+): Promise<SignedReveal[]> {
+  const domain = statementDomain(reader.gradwork);
+  const commitments = commitmentsHash([...answers, ...scores].map(({ commitment }) => commitment));
+  const digest = statementDigest(domain, "ScoreReveal", { query: view.id, commitments });
+  const reveals = given.map(async (reply, i) => {
+    const { address } = view.nodes[answers.length + i]!;
+    const { scores: word, salt, signature } = (reply ?? {}) as { [key in keyof SignedReveal]?: unknown };
+    const isWhole =
+      typeof word === "string" && /^\d{1,78}$/.test(word) && isHash(salt) && typeof signature === "string";
+    const reveal = isWhole ? { scores: BigInt(word), salt, signature } : undefined;
+    if (
+      reveal === undefined ||
+      scoreCommitment(domain, view.id, address, reveal.scores, reveal.salt) !== scores[i]!.commitment ||
+      !(await isSignedBy(reader.gradwork.provider, address, digest, reveal.signature))
+    ) {
+      throw new GradworkError("REVEAL_INVALID", `${address} reveals other scores than it committed to`, {
+        node: address,
+      });
+    }
+    return reveal;
+  });
+  return Promise.all(reveals);
+}
+
+function isHash(value: unknown): value is string {
+  return typeof value === "string" && /^0x[0-9a-f]{64}$/.test(value);
 }
 
 /** What became of a query: its commitments and scores, and who was paid what. */

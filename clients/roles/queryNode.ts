@@ -39,7 +39,12 @@ export type QueryNode = Actor & {
   state: StateStore;
   reader: Reader;
   contactOf: (node: string) => Promise<NodeContact | undefined>;
+  /** Queries that it was drawn for and that may still be open, as they were selected. */
+  drawn: Map<bigint, Drawn>;
 };
+
+/** A selected query, and this node's place in it, responders first. */
+type Drawn = { view: QueryView; index: number };
 
 export type QueryNodeOptions = {
   model: bigint;
@@ -82,7 +87,15 @@ export async function runQueryNode(
   let server: NodeServer | undefined;
   try {
     const contactOf = createContacts(gradwork, signal);
-    const node: QueryNode = { ...actor, role, model, state, reader: await readerOf(state), contactOf };
+    const node: QueryNode = {
+      ...actor,
+      role,
+      model,
+      state,
+      reader: await readerOf(state),
+      contactOf,
+      drawn: new Map(),
+    };
     const { handlers, turn } = work(node);
     server = await serveNode({ handlers, host, port, signal });
     const endpoint = options.publicUrl ?? server.url;
@@ -159,6 +172,7 @@ async function follow(node: QueryNode, turn: NodeWork["turn"]): Promise<void> {
         const view = await readQuery(gradwork, id);
         if (view.phase === "Ended" || (view.phase !== "None" && view.query.model !== model)) {
           await collect(node, view);
+          node.drawn.delete(id);
           settled.add(id);
         } else {
           await take(node, view, turn);
@@ -252,14 +266,13 @@ export function signStatement(
 }
 
 /**
- * The query with this node's place in it, waiting for its selection where that is under way.
+ * The query with this node's place in it, waiting for its selection where that is under way. Its phase is that of when it
+ * was first looked at.
  * @throws {GradworkError} `QUERY_NOT_OURS`, `QUERY_OVER`
  */
-export async function drawnFor(
-  node: QueryNode,
-  query: bigint,
-  signal: AbortSignal,
-): Promise<{ view: QueryView; index: number }> {
+export async function drawnFor(node: QueryNode, query: bigint, signal: AbortSignal): Promise<Drawn> {
+  const known = node.drawn.get(query);
+  if (known !== undefined) return known;
   for (;;) {
     const view = await readQuery(node.gradwork, query);
     if (view.phase === "Selecting" || view.phase === "None") {
@@ -272,7 +285,11 @@ export async function drawnFor(
     }
     const index = view.nodes.findIndex(({ address }) => address === node.address);
     const isOfRole = index !== -1 && index < Number(view.query.responders) === (node.role === "Responder");
-    if (isOfRole && view.query.model === node.model) return { view, index };
+    if (isOfRole && view.query.model === node.model) {
+      const drawn = { view, index };
+      node.drawn.set(query, drawn);
+      return drawn;
+    }
     throw new GradworkError("QUERY_NOT_OURS", `this node was not drawn for query ${query}`, data);
   }
 }
