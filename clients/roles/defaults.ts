@@ -71,7 +71,7 @@ export const DEFAULT_TASK_PARAMS: TaskParams = {
 /** `INodeRegistry.ModelParams`: amounts in token wei, times in seconds, shares, scores and trust in millionths. */
 export type ModelParams = Record<keyof INodeRegistry.ModelParamsStruct, bigint>;
 
-/** Queries of some minutes; docs/quality-parameters.md says what each parameter does. */
+/** Queries of some minutes; docs/queries.md says what each parameter does. */
 export const DEFAULT_MODEL_PARAMS: ModelParams = {
   nodeStake: parseEther("100"),
   stakeCap: parseEther("200"),

@@ -28,7 +28,7 @@ const MAX_TEXT_BYTES = 256;
 const HELP = `
 Registers what is served and how it is judged, by the hash of a record: JSON with the name and the
 hashes of the cross-encoder in --judge and its tokenizer. --record writes it to a file, to be served
-at --location. --params FILE overrides the model's parameters (docs/quality-parameters.md): amounts in
+at --location. --params FILE overrides the model's parameters (docs/queries.md): amounts in
 wei of the token, times in seconds, shares and scores in millionths, as whole numbers or, above 2^53,
 as decimal strings:
   {"leastFee": "1000000000000000000", "answerSeconds": 300, "toleranceScore": 50000}
