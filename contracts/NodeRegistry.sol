@@ -101,13 +101,13 @@ contract NodeRegistry is INodeRegistry {
         if (amount < params_.nodeStake) revert StakeTooSmall(amount, params_.nodeStake);
         if (role == Role.Assessor && price != 0) revert AssessorHasNoPrice(price);
         if (isJoined(model, role, msg.sender)) revert AlreadyJoined(model, role, msg.sender);
-        _takePlace(model, role, place_, params_.answerSeconds);
+        uint256 index = _takePlace(model, role, place_, params_.answerSeconds);
         Node storage node = nodes[model][role][msg.sender];
         // Who left can still be drawn where it stood, at the price that it had.
         if (node.place != 0) _requireSettled(node, params_.answerSeconds);
-        node.place = place_ + 1;
+        node.place = uint32(index + 1);
         _setPrice(node, price);
-        emit NodeJoined(model, role, msg.sender, amount, price, place_);
+        emit NodeJoined(model, role, msg.sender, amount, price, index);
         VAULT.joinPool(_pool(model, role), msg.sender, amount);
     }
 
@@ -290,18 +290,25 @@ contract NodeRegistry is INodeRegistry {
         if (bytes(text).length > MAX_TEXT_BYTES) revert TextTooLong(bytes(text).length, MAX_TEXT_BYTES);
     }
 
-    function _takePlace(ModelId model, Role role, uint256 place_, uint256 answerSeconds) internal {
+    /// @return index the place that is the caller's now
+    function _takePlace(
+        ModelId model,
+        Role role,
+        uint256 place_,
+        uint256 answerSeconds
+    ) internal returns (uint256 index) {
         Place[] storage all = places[model][role];
         Place memory mine = Place(msg.sender, uint48(block.timestamp), 0);
-        if (place_ == all.length) {
+        if (place_ >= all.length) {
             all.push(mine);
-            return;
+            return all.length - 1;
         }
         Place storage state = all[place_];
         // No query asked before it was left can be selected any more.
         uint256 freeAt = state.until == 0 ? type(uint256).max : state.until + answerSeconds;
         if (block.timestamp < freeAt) revert PlaceTaken(place_, state.node, freeAt);
         all[place_] = mine;
+        return place_;
     }
 
     /// @dev Only one earlier price is remembered.

@@ -175,11 +175,13 @@ contract QualityMarket is IQualityMarket, EIP712 {
         _commit(queryId, index, commitment, ANSWER_COMMITMENT_TYPEHASH, signature);
         emit AnswerCommitted(queryId, index, commitment);
         query_.answered |= uint8(1 << index);
-        queries[queryId].answered = query_.answered;
         if (query_.answered == (1 << query_.responders) - 1) {
-            INodeRegistry.ModelParams memory params = REGISTRY.params(ModelId.wrap(query_.model));
-            _endPhases(queryId, block.timestamp, params.commitSeconds, params.revealSeconds);
+            uint48 early = query_.answersEndAt - uint48(block.timestamp);
+            query_.answersEndAt -= early;
+            query_.commitsEndAt -= early;
+            query_.revealsEndAt -= early;
         }
+        _setProgress(queryId, query_);
     }
 
     /// @inheritdoc IQualityMarket
@@ -194,16 +196,12 @@ contract QualityMarket is IQualityMarket, EIP712 {
         _commit(queryId, query_.responders + index, commitment, SCORE_COMMITMENT_TYPEHASH, signature);
         emit ScoresCommitted(queryId, index, commitment);
         query_.committed |= uint16(1 << index);
-        queries[queryId].committed = query_.committed;
         if (query_.committed == (1 << query_.assessors) - 1) {
-            INodeRegistry.ModelParams memory params = REGISTRY.params(ModelId.wrap(query_.model));
-            _endPhases(
-                queryId,
-                query_.answersEndAt,
-                block.timestamp - query_.answersEndAt,
-                params.revealSeconds
-            );
+            uint48 early = query_.commitsEndAt - uint48(block.timestamp);
+            query_.commitsEndAt -= early;
+            query_.revealsEndAt -= early;
         }
+        _setProgress(queryId, query_);
     }
 
     /// @inheritdoc IQualityMarket
@@ -220,9 +218,8 @@ contract QualityMarket is IQualityMarket, EIP712 {
         scoresOf[queryId][index] = scores;
         emit ScoresRevealed(queryId, index, scores);
         query_.revealed |= uint16(1 << index);
-        queries[queryId].revealed = query_.revealed;
-        if (query_.revealed == (1 << query_.assessors) - 1)
-            queries[queryId].revealsEndAt = uint48(block.timestamp);
+        if (query_.revealed == (1 << query_.assessors) - 1) query_.revealsEndAt = uint48(block.timestamp);
+        _setProgress(queryId, query_);
     }
 
     /// @inheritdoc IQualityMarket
@@ -423,17 +420,15 @@ contract QualityMarket is IQualityMarket, EIP712 {
         return places.toUint32();
     }
 
-    /// @dev What was known early brings the later windows forward.
-    function _endPhases(
-        QueryId queryId,
-        uint256 answersEndAt,
-        uint256 commitSeconds,
-        uint256 revealSeconds
-    ) internal {
-        Query storage query_ = queries[queryId];
-        query_.answersEndAt = uint48(answersEndAt);
-        query_.commitsEndAt = uint48(answersEndAt + commitSeconds);
-        query_.revealsEndAt = uint48(answersEndAt + commitSeconds + revealSeconds);
+    /// @dev One word of the query. Who is the last ends the phase, which brings those after it forward.
+    function _setProgress(QueryId queryId, Query memory query_) internal {
+        Query storage stored = queries[queryId];
+        stored.answersEndAt = query_.answersEndAt;
+        stored.commitsEndAt = query_.commitsEndAt;
+        stored.revealsEndAt = query_.revealsEndAt;
+        stored.answered = query_.answered;
+        stored.committed = query_.committed;
+        stored.revealed = query_.revealed;
     }
 
     /* INTERNAL: STATEMENTS */

@@ -9,8 +9,10 @@ import { showAdversary } from "./demo/adversary.ts";
 import { type Display, FOLLOWED_ALONE, openDisplay } from "./demo/display.ts";
 import { startLocalChain } from "./demo/localChain.ts";
 import { type DemoOptions, readOptions } from "./demo/options.ts";
+import { type QueriesReport, runQueries } from "./demo/queries.ts";
 import { runScene, type SceneReport } from "./demo/run.ts";
 import { DEMO_TASK, demoTraining } from "./demo/task.ts";
+import { embeddedModelFolder } from "./models/embedded.ts";
 
 const VERIFIERS = 3;
 const BLOCK_MS = 500;
@@ -31,25 +33,42 @@ async function main(argv: string[], signal: AbortSignal): Promise<void> {
   const directory = directoryOf(options);
   let succeeded = false;
   try {
-    const report = await runScene(
-      {
-        rpc: chain?.rpc ?? options.remote!.rpc,
-        funderKey: chain?.funderKey ?? options.remote!.privateKey,
-        directory,
+    const place = {
+      rpc: chain?.rpc ?? options.remote!.rpc,
+      funderKey: chain?.funderKey ?? options.remote!.privateKey,
+      directory,
+      sweep: chain === undefined,
+    };
+    const { only } = options;
+    const trained = join(directory, "model");
+    let pogo: SceneReport | undefined;
+    if (only !== "poq") {
+      const scene = {
+        ...place,
         verifiers: VERIFIERS,
         rounds: options.rounds,
         task: { ...DEMO_TASK, seed: options.seed },
         training: demoTraining(options.rounds, options.seed),
-        sweep: chain === undefined,
-      },
-      display,
-      signal,
-    );
-    summarize(display, report, (performance.now() - startedAt) / 1000);
-    const { bytesServed: _, ...json } = report;
-    if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(json, null, 2)}\n`);
+        ...(only === "pogo" ? {} : { exportTo: trained }),
+      };
+      pogo = await runScene(scene, display, signal);
+      summarize(display, pogo);
+    }
+    let poq: QueriesReport | undefined;
+    if (only !== "pogo") {
+      const scene = {
+        ...place,
+        ...(pogo === undefined ? {} : { deployment: pogo.deployment }),
+        modelFolder: pogo === undefined ? embeddedModelFolder("llama") : trained,
+        judgeFolder: embeddedModelFolder("cross-encoder"),
+      };
+      poq = await runQueries(scene, display, signal);
+      showMoney(display, poq.accounts);
+    }
+    display.say(`took ${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
+    if (options.json !== undefined) writeFileSync(options.json, `${reportJson(pogo, poq)}\n`);
     succeeded = true;
-    const unconfirmed = report.rounds.filter(({ confirmed }) => !confirmed).map(({ round }) => round);
+    const unconfirmed = (pogo?.rounds ?? []).filter(({ confirmed }) => !confirmed).map(({ round }) => round);
     if (unconfirmed.length > 0) {
       throw new GradworkError("NOT_CONFIRMED", `not confirmed: round ${unconfirmed.join(", ")}`, {
         unconfirmed,
@@ -70,7 +89,13 @@ function directoryOf({ keep, remote }: DemoOptions): string {
   return resolve(".gradwork", `demo-${Date.now()}`);
 }
 
-function summarize(display: Display, report: SceneReport, seconds: number): void {
+function reportJson(pogo: SceneReport | undefined, poq: QueriesReport | undefined): string {
+  if (pogo === undefined) return JSON.stringify({ poq }, null, 2);
+  const { bytesServed: _, deployment: __, ...training } = pogo;
+  return JSON.stringify({ ...training, ...(poq === undefined ? {} : { poq }) }, null, 2);
+}
+
+function summarize(display: Display, report: SceneReport): void {
   const { rounds, accounts, bytesServed } = report;
   const first = rounds[0]!;
   const last = rounds.at(-1)!;
@@ -85,14 +110,18 @@ function summarize(display: Display, report: SceneReport, seconds: number): void
     `verifying cost one verifier ${(100 * share).toFixed(2)}% of the training's floating-point work`,
   );
   display.say(`bytes moved between the parties: ${bytesServed.toLocaleString("en")}`);
+  showMoney(display, accounts);
+}
+
+function showMoney(display: Display, accounts: SceneReport["accounts"]): void {
   display.say("money, in tokens (wallet + vault + claimable)");
+  const width = Math.max(...Object.values(accounts).map(({ role }) => role.length));
   for (const [address, { role, before, after }] of Object.entries(accounts)) {
     const change = BigInt(after) - BigInt(before);
     display.say(
-      `  ${role.padEnd(8)} ${address} ${formatEther(before).padStart(10)} → ${formatEther(after).padStart(10)}  ${change < 0n ? "" : "+"}${formatEther(change)}`,
+      `  ${role.padEnd(width)} ${address} ${formatEther(before).padStart(10)} → ${formatEther(after).padStart(10)}  ${change < 0n ? "" : "+"}${formatEther(change)}`,
     );
   }
-  display.say(`took ${seconds.toFixed(0)} s`);
 }
 
 const interruption = new AbortController();

@@ -1,4 +1,10 @@
-import { type ContractTransactionResponse, isCallException, isError, type TransactionReceipt } from "ethers";
+import {
+  type ContractTransactionResponse,
+  isCallException,
+  isError,
+  type TransactionReceipt,
+  type Wallet,
+} from "ethers";
 import { GradworkError } from "../model/errors.ts";
 import { ARTIFACT_NAMES, contractInterface } from "./artifacts.ts";
 import type { Chain } from "./connection.ts";
@@ -27,16 +33,28 @@ export async function send<Args extends unknown[]>(
   signal: AbortSignal,
 ): Promise<TransactionReceipt> {
   const call = method as Method<Args>;
-  signal.throwIfAborted();
-  let hash: string;
-  try {
-    const estimate = await call.estimateGas(...args);
-    const gasLimit = estimate + (estimate * GAS_MARGIN_PERCENT) / 100n;
-    ({ hash } = await call(...args, { gasLimit }));
-  } catch (error) {
-    throw explain(error, call.name, chain.wallet.address);
-  }
+  const hash = await inTurn(chain.wallet, async () => {
+    signal.throwIfAborted();
+    try {
+      const estimate = await call.estimateGas(...args);
+      const gasLimit = estimate + (estimate * GAS_MARGIN_PERCENT) / 100n;
+      return (await call(...args, { gasLimit })).hash;
+    } catch (error) {
+      throw explain(error, call.name, chain.wallet.address);
+    }
+  });
   return waitForReceipt(chain, hash, call.name, signal);
+}
+
+/** What each wallet sends last. */
+const sending = new WeakMap<Wallet, Promise<unknown>>();
+
+/** One after the other: two that are sent at once would take the same nonce. */
+async function inTurn<T>(wallet: Wallet, work: () => Promise<T>): Promise<T> {
+  const before = sending.get(wallet) ?? Promise.resolve();
+  const mine = before.then(work, work);
+  sending.set(wallet, mine);
+  return mine;
 }
 
 /** Waits until a transaction is `chain.depth` blocks deep. */

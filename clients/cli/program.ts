@@ -15,6 +15,7 @@ import { defineStakeWithdraw, prepareStakeWithdraw } from "./stakeWithdraw/optio
 import { defineStatus, prepareStatus } from "./status/options.ts";
 import { defineTaskClose, prepareTaskClose } from "./taskClose/options.ts";
 import { defineTaskCreate, prepareTaskCreate } from "./taskCreate/options.ts";
+import { defineTaskExport, prepareTaskExport } from "./taskExport/options.ts";
 import { defineTaskFund, prepareTaskFund } from "./taskFund/options.ts";
 import { defineTaskShow, prepareTaskShow } from "./taskShow/options.ts";
 import { defineVerifierLeave, prepareVerifierLeave } from "./verifierLeave/options.ts";
@@ -70,6 +71,10 @@ export function createProgram(session: Session): Command {
     await handleTaskShow(prepareTaskShow(id, raw), session);
   });
 
+  defineTaskExport(task).action(async (raw) => {
+    const { handleTaskExport } = await import("./taskExport/handler.ts");
+    await handleTaskExport(prepareTaskExport(raw, env), session);
+  });
   defineTaskClose(task).action(async (id, raw) => {
     const { handleTaskClose } = await import("./taskClose/handler.ts");
     await handleTaskClose(prepareTaskClose(id, raw, env), session);

@@ -39,6 +39,7 @@ export type AssessorConduct = {
   /** A score for each answer; undefined ones never came. */
   score: (
     options: AssessorOptions,
+    view: QueryView,
     answers: readonly (ReadAnswer | undefined)[],
     signal: AbortSignal,
   ) => Promise<number[]>;
@@ -79,7 +80,7 @@ function assess(node: QueryNode, options: AssessorOptions, conduct: AssessorCond
             return undefined;
           }),
     );
-    const scores = await conduct.score(options, await Promise.all(read), node.signal);
+    const scores = await conduct.score(options, view, await Promise.all(read), node.signal);
     const statement = { scores, salt: hexlify(randomBytes(32)) };
     state.recordDuty(dutyKey(node, view.id), statement);
     const seconds = (performance.now() - startedAt) / 1_000;
@@ -218,6 +219,7 @@ async function holdToIt(node: QueryNode, view: QueryView): Promise<void> {
 
 async function score(
   { assessor }: AssessorOptions,
+  _: QueryView,
   answers: readonly (ReadAnswer | undefined)[],
   signal: AbortSignal,
 ): Promise<number[]> {

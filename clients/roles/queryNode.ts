@@ -32,6 +32,12 @@ const FIRST_OPEN = "first-open-query";
 /** Blocks between the parties that may make a call that anyone may. */
 const BLOCKS_A_RANK = 2;
 
+/** More than there are. */
+const NEW_PLACE = 2 ** 32 - 1;
+
+/** Parties that wait for each other; those behind act together. */
+const MAX_RANK = 8;
+
 /** A node at work for one model in one role. */
 export type QueryNode = Actor & {
   role: NodeRole;
@@ -149,10 +155,10 @@ async function joinRegistry(node: QueryNode, amount: bigint, price: bigint): Pro
     const count = Number(await registry.placeCount(model, index));
     const { answerSeconds } = await registry.params(model);
     const newest = await gradwork.provider.getBlock("latest");
-    let place = 0;
-    for (; place < count; place++) {
-      const { until } = await registry.place(model, index, place);
-      if (until !== 0n && BigInt(newest!.timestamp) >= until + answerSeconds) break;
+    let place = NEW_PLACE;
+    for (let left = 0; left < count && place === NEW_PLACE; left++) {
+      const { until } = await registry.place(model, index, left);
+      if (until !== 0n && BigInt(newest!.timestamp) >= until + answerSeconds) place = left;
     }
     await act(node, 0n, registry.join, [model, index, amount, price, place]);
   });
@@ -204,10 +210,11 @@ async function nextBlock(
 async function take(node: QueryNode, view: QueryView, turn: NodeWork["turn"]): Promise<void> {
   const { quality } = node.gradwork;
   const index = view.nodes.findIndex(({ address }) => address === node.address);
-  const rank = index === -1 ? view.nodes.length : index;
-  if (view.phase === "Selecting" && isTurn(node, view, 1, view.query.askedAt)) {
+  // The asker first. Before the selection everybody has a place by its address.
+  const rank = 1 + (index === -1 ? Number(BigInt(node.address) % BigInt(MAX_RANK)) : index);
+  if (view.phase === "Selecting" && isTurn(node, view, rank, view.query.askedAt)) {
     await select(node, view);
-  } else if (view.phase === "Expired" && isTurn(node, view, 1, view.query.answersEndAt)) {
+  } else if (view.phase === "Expired" && isTurn(node, view, rank, view.query.answersEndAt)) {
     await actUnlessDone(node, { query: view.id }, quality.expire, [view.id]);
   } else if (view.phase === "Settling" && isTurn(node, view, rank, settlableAt(view))) {
     await actUnlessDone(node, { query: view.id }, quality.settle, [view.id]);

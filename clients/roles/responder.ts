@@ -1,4 +1,4 @@
-import { hexlify, keccak256, randomBytes, toUtf8Bytes } from "ethers";
+import { concat, hexlify, keccak256, randomBytes, toUtf8Bytes } from "ethers";
 import { answerCommitment, promptHash } from "../chain/queryStatements.ts";
 import { type QueryView, readPromptHash, readQuery, statementDomain } from "../chain/queryView.ts";
 import type { Generator } from "../inference/generator.ts";
@@ -52,8 +52,13 @@ export type ResponderOptions = QueryNodeOptions & {
 
 /** A responder at work, and what it does; another may be put in the place of any step. */
 export type ResponderConduct = {
-  /** The answer to a prompt. */
-  answer: (options: ResponderOptions, prompt: string, signal: AbortSignal) => Promise<string>;
+  /** The answer to a prompt, of the responder with an address. */
+  answer: (
+    options: ResponderOptions,
+    prompt: string,
+    address: string,
+    signal: AbortSignal,
+  ) => Promise<string>;
   /** What it commits to, signed and on chain. */
   commitment: (node: QueryNode, query: bigint, statement: AnswerStatement) => string;
   /** What a reader gets. */
@@ -77,7 +82,7 @@ function respond(node: QueryNode, options: ResponderOptions, conduct: ResponderC
 
   async function answerOnce(query: bigint, message: PromptMessage): Promise<AnswerStatement> {
     const startedAt = performance.now();
-    const text = await conduct.answer(options, message.prompt, node.signal);
+    const text = await conduct.answer(options, message.prompt, node.address, node.signal);
     const statement = { answer: text, salt: hexlify(randomBytes(32)) };
     state.transaction(() => {
       state.putValue(promptKey(query), message);
@@ -190,15 +195,16 @@ async function openPrompt(node: QueryNode, query: bigint, body: Json): Promise<P
 
 /* HONEST CONDUCT */
 
-/** Equal prompts get equal answers. */
+/** One responder's answers to equal prompts are equal, whoever asks. */
 async function answer(
   { generator, maxTokens }: ResponderOptions,
   prompt: string,
+  address: string,
   signal: AbortSignal,
 ): Promise<string> {
   const bytes = toUtf8Bytes(prompt);
   generator.check(bytes, maxTokens);
-  const seed = Number(BigInt(keccak256(bytes)) % MAX_SEED);
+  const seed = Number(BigInt(keccak256(concat([address, bytes]))) % MAX_SEED);
   const { text } = await generator.generate(bytes, { maxTokens, seed, signal });
   return text;
 }

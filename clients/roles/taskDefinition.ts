@@ -10,7 +10,8 @@ import { type CommittedModel, fullReference } from "./head.ts";
 import { type Actor, obtain, type Party } from "./party.ts";
 
 const MAX_MANIFEST_BYTES = 1 << 20;
-const MAX_FILE_BYTES = 1 << 28;
+/** Of a tokenizer or a graph. */
+export const MAX_FILE_BYTES = 1 << 28;
 
 /**
  * What a task began with, checked against the chain.

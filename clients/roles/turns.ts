@@ -109,8 +109,13 @@ export async function actUnlessDone<Args extends unknown[]>(
   try {
     await act(actor, subject, method, args);
   } catch (error) {
-    if (!DONE.some((name) => isRevert(error, name))) throw error;
+    if (!isLostRace(error) && !DONE.some((name) => isRevert(error, name))) throw error;
   }
+}
+
+/** Whether a call that would have succeeded was mined behind one that left nothing to do. */
+function isLostRace(error: unknown): boolean {
+  return error instanceof GradworkError && error.code === "REVERTED" && error.data.hash !== undefined;
 }
 
 /** `IRandomness.Availability`, in its order. */

@@ -173,8 +173,8 @@ interface INodeRegistry {
     /// @notice Has the caller be drawn from now on, and so accepts the duties that it is drawn for.
     /// @param amount of its free stake, at least the model's `nodeStake`
     /// @param price of an answer; 0 for an assessor
-    /// @param place where it stands: the number of places for a new one, or one that was left and is out of every
-    /// query's reach
+    /// @param place where it stands: one that was left and is out of every query's reach; a new one where there is none of
+    /// that number
     function join(ModelId model, Role role, uint96 amount, uint72 price, uint32 place) external;
 
     /// @notice Adds `amount` of the caller's free stake to what it joined with.

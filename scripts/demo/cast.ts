@@ -7,7 +7,7 @@ import { waitForReceipt } from "../../clients/chain/transactions.ts";
 import { GradworkError } from "../../clients/model/errors.ts";
 import { DEPLOYMENT_GAS } from "../../deploy/deployGradwork.ts";
 
-export type Role = "owner" | "miner" | "verifier";
+export type Role = "owner" | "miner" | "verifier" | "asker" | "responder" | "assessor";
 
 /** Somebody in the demo, with a key and a folder of its own. */
 export type Member = { name: string; role: Role; wallet: Wallet; directory: string };
@@ -17,18 +17,19 @@ const SETUP_GAS = 2_000_000n;
 const ROUND_GAS = 2_000_000n;
 const TRANSFER_GAS = 21_000n;
 
-/** Makes keys for everybody and writes them down, readable by their owner only, before anything is sent to them. */
-export function makeCast(directory: string, verifiers: number): Member[] {
-  const roles: [string, Role][] = [
-    ["owner", "owner"],
-    ["miner", "miner"],
-    ...Array.from({ length: verifiers }, (_, i): [string, Role] => [`verifier ${i + 1}`, "verifier"]),
-  ];
+/**
+ * Makes keys for everybody and writes them down, readable by their owner only, before anything is sent to them.
+ * @param directory of everybody's folders
+ */
+export function makeCast(
+  directory: string,
+  roles: readonly (readonly [name: string, role: Role])[],
+): Member[] {
   const cast = roles.map(([name, role]) => ({
     name,
     role,
     wallet: new Wallet(Wallet.createRandom().privateKey),
-    directory: join(directory, name.replace(" ", "-")),
+    directory: join(directory, name.replaceAll(/\W+/g, "-")),
   }));
   const keys = Object.fromEntries(cast.map(({ name, wallet }) => [name, wallet.privateKey]));
   mkdirSync(directory, { recursive: true, mode: 0o700 });

@@ -1,17 +1,22 @@
 import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { Command } from "commander";
-import { invalidOption, wholeNumber } from "../../clients/cli/values.ts";
+import { invalidOption, oneOf, wholeNumber } from "../../clients/cli/values.ts";
 import { GradworkError } from "../../clients/model/errors.ts";
 import type { Adversary } from "../adversaries/adversary.ts";
 import { ADVERSARIES } from "../adversaries/all.ts";
 
+/** The halves of the demo: training, and asking what was trained. */
+const HALVES = ["pogo", "poq"] as const;
+
 /**
+ * @property only one half; poq alone asks the embedded model
  * @property remote another chain to run on, in place of one in this process
  * @property adversary to play, in place of all else
  * @property listAdversaries print their names, in place of all else
  */
 export type DemoOptions = {
+  only?: (typeof HALVES)[number];
   rounds: number;
   seed: number;
   json?: string;
@@ -24,13 +29,14 @@ export type DemoOptions = {
 const MAX_ROUNDS = 100;
 
 type RawOptions = Record<"rounds" | "seed", string> &
-  Partial<Record<"json" | "keep" | "rpc" | "privateKeyEnv" | "adversary", string>> & {
+  Partial<Record<"only" | "json" | "keep" | "rpc" | "privateKeyEnv" | "adversary", string>> & {
     listAdversaries?: boolean;
   };
 
 const EXAMPLES = `
 Examples:
   npm run demo
+  npm run demo -- --only poq
   npm run demo -- --rounds 5 --json report.json --keep demo-state
   KEY=0x… npm run demo -- --rpc http://127.0.0.1:8545 --private-key-env KEY
   npm run demo -- --adversary ${ADVERSARIES[0]!.name}
@@ -45,7 +51,10 @@ const ALONE = ["adversary", "listAdversaries"];
  */
 export function readOptions(argv: string[], env: NodeJS.ProcessEnv): DemoOptions {
   const command = new Command("npm run demo --")
-    .description("Trains a language model on Moby Dick for rewards on a chain: one miner, three verifiers.")
+    .description(
+      "Trains a language model on Moby Dick for rewards on a chain, one miner and three verifiers; then asks it: three responders, five assessors.",
+    )
+    .option("--only <half>", "pogo: the training; poq: the asking, of the embedded model")
     .option("--rounds <n>", "training rounds", "3")
     .option("--seed <n>", "of the initial model and the order of the training sequences", "1")
     .option("--json <file>", "write a report of the run")
@@ -72,6 +81,7 @@ export function readOptions(argv: string[], env: NodeJS.ProcessEnv): DemoOptions
     );
   }
   const options: DemoOptions = {
+    ...(raw.only === undefined ? {} : { only: oneOf("--only", raw.only, HALVES) }),
     rounds: wholeNumber("--rounds", raw.rounds, 1, MAX_ROUNDS),
     seed: wholeNumber("--seed", raw.seed, 0, 2 ** 31),
     ...(json === undefined ? {} : { json }),

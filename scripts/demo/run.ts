@@ -3,6 +3,7 @@ import { connectChain, walletFromKey } from "../../clients/chain/connection.ts";
 import { type Deployment, writeDeployment } from "../../clients/chain/deployment.ts";
 import { leafCount, QUANT_LEAF_BYTES } from "../../clients/model/geometry.ts";
 import { prepareTask, registerTask, type TaskOptions } from "../../clients/roles/createTask.ts";
+import { exportHead } from "../../clients/roles/exportHead.ts";
 import { runMiner, type TrainingOptions } from "../../clients/roles/miner.ts";
 import { deposit, fundTask, useFaucet, wealthOf } from "../../clients/roles/money.ts";
 import { closeParty, openParty, type Party } from "../../clients/roles/party.ts";
@@ -25,10 +26,13 @@ export type Scene = {
   rounds: number;
   task: Omit<TaskOptions, "location">;
   training: TrainingOptions;
+  /** folder to make for the model that the rounds produced */
+  exportTo?: string;
   sweep: boolean;
 };
 
 export type SceneReport = {
+  deployment: Deployment;
   chainId: number;
   contracts: Deployment["contracts"];
   task: { parameters: number; leaves: number; manifestHash: string };
@@ -49,7 +53,12 @@ export async function runScene(scene: Scene, display: Display, signal: AbortSign
   const { params } = task;
   const funder = await connectChain(rpc, walletFromKey(scene.funderKey, "the funding account"), DEPTH);
   await requireFunds(funder, scene.verifiers + 2, rounds);
-  const cast = makeCast(directory, scene.verifiers);
+  const verifierNames = Array.from({ length: scene.verifiers }, (_, i) => `verifier ${i + 1}`);
+  const cast = makeCast(directory, [
+    ["owner", "owner"],
+    ["miner", "miner"],
+    ...verifierNames.map((name) => [name, "verifier"] as const),
+  ]);
   const ending = new AbortController();
   const scope = AbortSignal.any([signal, ending.signal]);
   const parties: Party[] = [];
@@ -72,7 +81,14 @@ export async function runScene(scene: Scene, display: Display, signal: AbortSign
 
     const funding = BigInt(rounds) * (params.minerReward + params.verifierReward);
     // A confirmed proposal's bond stays locked until the next head: the next proposal needs another.
-    const stakes = { owner: 0n, miner: 2n * params.minerBond, verifier: 2n * params.verifierStake };
+    const stakes = {
+      owner: 0n,
+      asker: 0n,
+      responder: 0n,
+      assessor: 0n,
+      miner: 2n * params.minerBond,
+      verifier: 2n * params.verifierStake,
+    };
     const budgets = { ...stakes, owner: funding, miner: stakes.miner + BigInt(rounds) * params.proposalFee };
     const before = await Promise.all(
       cast.map(async (member) => {
@@ -118,6 +134,7 @@ export async function runScene(scene: Scene, display: Display, signal: AbortSign
       reports.push(report);
     }
 
+    if (scene.exportTo !== undefined) await exportHead(owner, taskId, scene.exportTo);
     const { head } = await owner.gradwork.market.task(taskId);
     const after = await Promise.all(parties.map(({ gradwork, address }) => wealthOf(gradwork, address)));
     const accounts = Object.fromEntries(
@@ -127,6 +144,7 @@ export async function runScene(scene: Scene, display: Display, signal: AbortSign
       ]),
     );
     return {
+      deployment,
       chainId: deployment.chainId,
       contracts: deployment.contracts,
       task: {
