@@ -103,6 +103,13 @@ export async function ask(actor: Actor, options: AskOptions): Promise<AskReport>
       });
     }
   }
+  if (options.path === "fast" && fast === undefined && selectedView.phase !== "Ended") {
+    const end = new Date(Number(selectedView.query.revealsEndAt) * 1_000).toISOString();
+    actor.observe({
+      kind: "waiting",
+      why: `query ${query} goes on by the slow path, until ${end} at the latest`,
+    });
+  }
   const ended = await waitFor(actor, query, (view) => view.phase === "Ended");
   return report(reader, ended, fast, (performance.now() - startedAt) / 1_000);
 }

@@ -54,7 +54,7 @@ export function defineResponderRun(parent: Command): Command {
     .option("--server-api <name>", "chat or completions", "chat")
     .option("--server-key-env <name>", "environment variable that holds the server's key")
     .option("--price <tokens>", "of an answer where it can't be judged (default: nothing)")
-    .option("--max-tokens <n>", "longest answer", "256")
+    .option("--max-tokens <n>", "longest answer; it and the prompt have to fit in the model", "96")
     .option("--concurrency <n>", "prompts that are answered at once", "1")
     .option("--waiting <n>", "prompts that wait beside those", "16");
   return addNodeOptions(command).addHelpText("after", HELP);
