@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { bindContracts, connectChain, walletFromKey } from "../../clients/chain/connection.ts";
+import { openLocalModel } from "../../clients/inference/localModel.ts";
 import { SMALL_TASK, SMALL_TRAINING } from "../../scripts/adversaries/task.ts";
 import { type LocalChain, startLocalChain } from "../../scripts/demo/localChain.ts";
 import { runScene, type SceneReport } from "../../scripts/demo/run.ts";
@@ -36,6 +37,7 @@ describe("two rounds of one miner and three verifiers", function () {
       rounds: ROUNDS,
       task: { ...SMALL_TASK, params },
       training: SMALL_TRAINING,
+      exportTo: join(directory, "model"),
       sweep: true,
     };
     report = await runScene(scene, silent, AbortSignal.timeout(220_000));
@@ -75,6 +77,17 @@ describe("two rounds of one miner and three verifiers", function () {
       { role: "miner", change: rounds * (params.minerReward - params.proposalFee) },
       ...Array.from({ length: VERIFIERS }, () => ({ role: "verifier", change: rounds * share })),
     ]);
+  });
+
+  it("produces a model that can be exported, and continues a prompt", async () => {
+    const generator = await openLocalModel({ model: join(directory, "model"), threads: 1 });
+    try {
+      const prompt = new TextEncoder().encode("Call me");
+      const options = { maxTokens: 8, seed: 1, signal: AbortSignal.timeout(60_000) };
+      expect((await generator.generate(prompt, options)).text.length).to.be.greaterThan(0);
+    } finally {
+      await generator.close();
+    }
   });
 
   it("leaves in the contracts what they owe, and not a wei more", async () => {
