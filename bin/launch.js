@@ -10,6 +10,8 @@ const npmScripts = {
   test: "npm test",
   invariants: "npm run test:deep",
   mutation: "npm run test:mutation",
+  modelsBuild: "npm run models:build",
+  modelsEval: "npm run models:eval",
   prepack: "npm pack",
 };
 // What is not named as its script, by the command that its user gave.
