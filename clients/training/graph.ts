@@ -2,10 +2,11 @@ import { GradworkError } from "../model/errors.ts";
 import { type OperatorName, operators } from "./operators.ts";
 
 /**
- * Length of an axis: n > 0 is n, and n < 0 is |n| times the batch, the one symbolic length. So lengths multiply as they
- * are, and a reshape target of −1 is never ambiguous.
+ * Length of an axis: n > 0 is n, n < 0 is |n| times the batch, and a string names a length that only a run knows, or a
+ * product of such ("batch_size*sequence_length"). A training graph has no length but numbers, so lengths multiply as
+ * they are, and a reshape target of −1 is never ambiguous.
  */
-export type Dimension = number;
+export type Dimension = number | string;
 
 /** Element type, by the name that ONNX gives it. */
 export type ElementType = "float" | "int32" | "int64";
@@ -35,6 +36,8 @@ export class Graph {
   readonly inputs = new Map<string, Value>();
   readonly outputs = new Map<string, Value>();
   readonly constants = new Map<Value, ConstantData>();
+  /** Names of those constants that are a model's weights. */
+  readonly weightNames = new Map<Value, string>();
   readonly nodes: Node[] = [];
   readonly #constantsByContent = new Map<string, Value>();
 
@@ -66,6 +69,14 @@ export class Graph {
     const value: Value = { type, shape, ...contents };
     this.#constantsByContent.set(key, value);
     this.constants.set(value, data);
+    return value;
+  }
+
+  /** A model's weight, part of the graph under its name. */
+  weight(name: string, shape: readonly number[], data: Float32Array): Value {
+    const value: Value = { type: "float", shape };
+    this.constants.set(value, data);
+    this.weightNames.set(value, name);
     return value;
   }
 
@@ -158,13 +169,31 @@ export class Graph {
   }
 
   reshape(x: Value, shape: readonly Dimension[]): Value {
-    return this.apply("Reshape", [x, this.integers(shape.map((length) => Math.max(length, -1)))]);
+    return this.apply("Reshape", [
+      x,
+      this.integers(shape.map((length) => (isSymbolic(length) ? -1 : length))),
+    ]);
+  }
+
+  /** Reshapes to a shape that only a run knows. */
+  reshapeTo(x: Value, shape: Value): Value {
+    return this.apply("Reshape", [x, shape]);
+  }
+
+  /** The shape of a value, an int64 vector. */
+  shape(x: Value): Value {
+    return this.apply("Shape", [x]);
+  }
+
+  /** Gives x one more axis, of length 1. */
+  unsqueeze(x: Value, axis: number): Value {
+    return this.apply("Unsqueeze", [x, this.integers([axis])]);
   }
 
   /** Broadcasts x to the shape of another value. */
   expandLike(x: Value, like: Value): Value {
-    const symbolic = like.shape.some((length) => length < 0);
-    return this.apply("Expand", [x, symbolic ? this.apply("Shape", [like]) : this.integers(like.shape)]);
+    const target = like.shape.some(isSymbolic) ? this.shape(like) : this.integers(like.shape as number[]);
+    return this.apply("Expand", [x, target]);
   }
 
   concat(inputs: readonly Value[], axis: number): Value {
@@ -180,6 +209,17 @@ export class Graph {
   gather(table: Value, indices: Value): Value {
     return this.apply("Gather", [table, indices], { axis: 0 });
   }
+}
+
+/** Whether a length is known only when the graph runs. */
+export function isSymbolic(length: Dimension): length is number | string {
+  return typeof length === "string" || length < 0;
+}
+
+/** A length in a run of `batch` sequences. @throws {GradworkError} `INVALID_GRAPH` where another name is in it */
+export function lengthIn(dimension: Dimension, batch: number): number {
+  if (typeof dimension === "string") throw graphError(`the length ${dimension} is not known`);
+  return dimension < 0 ? -dimension * batch : dimension;
 }
 
 /** Nodes that the outputs depend on, in running order: what gradient rules made in vain is left out. */
@@ -198,12 +238,15 @@ export function reachableNodes(graph: Graph): Node[] {
  * @param batch sequences in the run
  */
 export function matMulFlops(graph: Graph, batch: number): number {
-  const lengthOf = (dimension: Dimension) => (dimension < 0 ? -dimension * batch : dimension);
+  const lengthOf = (dimension: Dimension) => lengthIn(dimension, batch);
   let flops = 0;
   for (const { operator, inputs, attributes, output } of reachableNodes(graph)) {
     if (operator !== "MatMul" && operator !== "Gemm") continue;
     const inner = inputs[0]!.shape.at(attributes.transA === 1 ? -2 : -1)!;
-    flops += output.shape.reduce((product, dimension) => product * lengthOf(dimension), 2 * lengthOf(inner));
+    flops += output.shape.reduce<number>(
+      (product, dimension) => product * lengthOf(dimension),
+      2 * lengthOf(inner),
+    );
   }
   return flops;
 }

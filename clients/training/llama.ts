@@ -103,7 +103,7 @@ export function gradientGraph(config: LlamaConfig, { sequenceLength }: SequenceS
 /** The decoder and its loss [batch, positions]. An axis −n is n·batch (see `Dimension`). */
 function buildLoss(config: LlamaConfig, sequenceLength: number) {
   requireConfig(config);
-  const { hidden_size, num_attention_heads, num_key_value_heads, head_dim: headSize } = config;
+  const { num_attention_heads, num_key_value_heads, head_dim: headSize } = config;
   const queriesPerKey = num_attention_heads / num_key_value_heads;
   const positions = sequenceLength - 1;
   if (!Number.isInteger(positions) || positions < 1 || positions > config.max_position_embeddings) {
@@ -117,55 +117,27 @@ function buildLoss(config: LlamaConfig, sequenceLength: number) {
   const weights = new Map(
     llamaTensors(config).map(({ name, shape }) => [name, graph.input(name, "float", shape)] as const),
   );
-  const weight = (name: string) => weights.get(name)!;
 
-  const scalar = (value: number) => graph.scalar(value);
-  const linear = (x: Value, name: string) => graph.gemm(x, weight(name), false, true);
-  const normalize = (x: Value, name: string) => {
-    const meanSquare = graph.multiply(graph.sumOfSquares(x, [1]), scalar(1 / hidden_size));
-    const scale = graph.reciprocal(graph.squareRoot(graph.add(meanSquare, scalar(config.rms_norm_eps))));
-    return graph.multiply(graph.multiply(x, scale), weight(name));
-  };
   // [batch·positions, heads·headSize] → [batch, heads, positions, headSize]
   const splitHeads = (x: Value, heads: number) =>
     graph.transpose(graph.reshape(x, [-1, positions, heads, headSize]), [0, 2, 1, 3]);
-  // Rotary positions (Su et al. 2021, arXiv 2104.09864) in Hugging Face's layout: element i turns with i + headSize/2.
-  const half = headSize / 2;
-  const angles = Array.from(
-    { length: positions * half },
-    (_, i) => Math.floor(i / half) * config.rope_theta ** -((i % half) / half),
-  );
-  const cosines = graph.constant([positions, half], Float32Array.from(angles, Math.cos));
-  const sines = graph.constant([positions, half], Float32Array.from(angles, Math.sin));
-  const rotate = (x: Value) => {
-    const [low, high] = [graph.slice(x, 3, 0, half), graph.slice(x, 3, half, headSize)];
-    const turnedLow = graph.subtract(graph.multiply(low, cosines), graph.multiply(high, sines));
-    const turnedHigh = graph.add(graph.multiply(high, cosines), graph.multiply(low, sines));
-    return graph.concat([turnedLow, turnedHigh], 3);
-  };
+  const tables = rotaryTables(graph, config, positions);
   // −∞ above the diagonal: no position sees a later one.
   const blocked = graph.apply("Expand", [
-    scalar(Number.NEGATIVE_INFINITY),
+    graph.scalar(Number.NEGATIVE_INFINITY),
     graph.integers([positions, positions]),
   ]);
   const one = graph.constant([], BigInt64Array.of(1n));
   const causalMask = graph.apply("Trilu", [blocked, one], { upper: 1 });
 
-  // Embedding: the last token is only predicted.
-  const inputTokens = graph.reshape(graph.slice(tokens, 1, 0, positions), [-positions]);
-  let hidden = graph.gather(weight(EMBEDDING), inputTokens);
-
-  for (let layer = 0; layer < config.num_hidden_layers; layer++) {
-    const name = (part: string) => `model.layers.${layer}.${part}.weight`;
-
-    // Attention. The queries that share a key stand below each other in one matrix, so no key is repeated.
-    const attentionInput = normalize(hidden, name("input_layernorm"));
-    const queries = rotate(splitHeads(linear(attentionInput, name("self_attn.q_proj")), num_attention_heads));
-    const keys = rotate(splitHeads(linear(attentionInput, name("self_attn.k_proj")), num_key_value_heads));
-    const values = splitHeads(linear(attentionInput, name("self_attn.v_proj")), num_key_value_heads);
+  // The queries that share a key stand below each other in one matrix, so no key is repeated.
+  const attend: Attention = (project) => {
+    const queries = rotate(graph, splitHeads(project("q"), num_attention_heads), tables);
+    const keys = rotate(graph, splitHeads(project("k"), num_key_value_heads), tables);
+    const values = splitHeads(project("v"), num_key_value_heads);
     const stacked = [-1, num_key_value_heads, queriesPerKey * positions];
     const products = graph.matMul(
-      graph.reshape(graph.multiply(queries, scalar(1 / Math.sqrt(headSize))), [...stacked, headSize]),
+      graph.reshape(graph.multiply(queries, graph.scalar(1 / Math.sqrt(headSize))), [...stacked, headSize]),
       graph.transpose(keys, [0, 1, 3, 2]),
     );
     const scores = graph.reshape(products, [-1, num_attention_heads, positions, positions]);
@@ -176,10 +148,50 @@ function buildLoss(config: LlamaConfig, sequenceLength: number) {
       positions,
       headSize,
     ]);
-    const joined = graph.reshape(graph.transpose(mixed, [0, 2, 1, 3]), [
-      -positions,
-      num_attention_heads * headSize,
-    ]);
+    return graph.reshape(graph.transpose(mixed, [0, 2, 1, 3]), [-positions, num_attention_heads * headSize]);
+  };
+
+  // The last token is only predicted.
+  const inputTokens = graph.reshape(graph.slice(tokens, 1, 0, positions), [-positions]);
+  const logits = decode(graph, config, (name) => weights.get(name)!, inputTokens, attend);
+
+  // Cross-entropy: minus the log-probability of each next token.
+  const targets = graph.reshape(graph.slice(tokens, 1, 1, sequenceLength), [-positions, 1]);
+  const losses = graph.negate(
+    graph.apply("GatherElements", [graph.logSoftmax(logits), targets], { axis: 1 }),
+  );
+  return { graph, weights, tokenLosses: graph.reshape(losses, [-1, positions]) };
+}
+
+/**
+ * Attention of a layer: [tokens, heads·headSize] from the projections of its input to queries, keys and values, of the
+ * same form.
+ */
+export type Attention = (project: (part: "q" | "k" | "v") => Value, layer: number) => Value;
+
+/** The decoder, from tokens [tokens] to logits [tokens, vocabulary]; what they attend to is the caller's. */
+export function decode(
+  graph: Graph,
+  config: LlamaConfig,
+  weight: (name: string) => Value,
+  tokens: Value,
+  attend: Attention,
+): Value {
+  const linear = (x: Value, name: string) => graph.gemm(x, weight(name), false, true);
+  const normalize = (x: Value, name: string) => {
+    const meanSquare = graph.multiply(graph.sumOfSquares(x, [1]), graph.scalar(1 / config.hidden_size));
+    const scale = graph.reciprocal(
+      graph.squareRoot(graph.add(meanSquare, graph.scalar(config.rms_norm_eps))),
+    );
+    return graph.multiply(graph.multiply(x, scale), weight(name));
+  };
+
+  let hidden = graph.gather(weight(EMBEDDING), tokens);
+  for (let layer = 0; layer < config.num_hidden_layers; layer++) {
+    const name = (part: string) => `model.layers.${layer}.${part}.weight`;
+
+    const attentionInput = normalize(hidden, name("input_layernorm"));
+    const joined = attend((part) => linear(attentionInput, name(`self_attn.${part}_proj`)), layer);
     hidden = graph.add(hidden, linear(joined, name("self_attn.o_proj")));
 
     // Feed-forward: SwiGLU (Shazeer 2020, arXiv 2002.05202).
@@ -191,14 +203,33 @@ function buildLoss(config: LlamaConfig, sequenceLength: number) {
     );
     hidden = graph.add(hidden, linear(activated, name("mlp.down_proj")));
   }
+  return linear(normalize(hidden, FINAL_NORM), config.tie_word_embeddings ? EMBEDDING : OUTPUT);
+}
 
-  // Cross-entropy: minus the log-probability of each next token.
-  const logits = linear(normalize(hidden, FINAL_NORM), config.tie_word_embeddings ? EMBEDDING : OUTPUT);
-  const targets = graph.reshape(graph.slice(tokens, 1, 1, sequenceLength), [-positions, 1]);
-  const losses = graph.negate(
-    graph.apply("GatherElements", [graph.logSoftmax(logits), targets], { axis: 1 }),
+/** Cosines and sines of rotary positions, by which the elements of a head turn. */
+export type RotaryTables = { readonly cosines: Value; readonly sines: Value };
+
+/** Of the positions 0 … count − 1: [count, headSize/2] (Su et al. 2021, arXiv 2104.09864). */
+export function rotaryTables(graph: Graph, config: LlamaConfig, count: number): RotaryTables {
+  const half = config.head_dim / 2;
+  const angles = Array.from(
+    { length: count * half },
+    (_, i) => Math.floor(i / half) * config.rope_theta ** -((i % half) / half),
   );
-  return { graph, weights, tokenLosses: graph.reshape(losses, [-1, positions]) };
+  return {
+    cosines: graph.constant([count, half], Float32Array.from(angles, Math.cos)),
+    sines: graph.constant([count, half], Float32Array.from(angles, Math.sin)),
+  };
+}
+
+/** Turns heads by their positions, in Hugging Face's layout: element i with i + headSize/2. */
+export function rotate(graph: Graph, x: Value, { cosines, sines }: RotaryTables): Value {
+  const last = x.shape.length - 1;
+  const headSize = Number(x.shape[last]);
+  const [low, high] = [graph.slice(x, last, 0, headSize / 2), graph.slice(x, last, headSize / 2, headSize)];
+  const turnedLow = graph.subtract(graph.multiply(low, cosines), graph.multiply(high, sines));
+  const turnedHigh = graph.add(graph.multiply(high, cosines), graph.multiply(low, sines));
+  return graph.concat([turnedLow, turnedHigh], last);
 }
 
 function requireConfig(config: LlamaConfig): void {

@@ -29,7 +29,7 @@ export function createOnnxEngine(options: OnnxEngineOptions): Engine {
   const loss = readGraph("loss", options.loss, options.tensors);
   const gradient = readGraph("gradient", options.gradient, options.tensors);
   const sequenceLength = loss.inputs.get(TOKENS_INPUT)?.shape[1];
-  if (sequenceLength === undefined) throw graphError(`the loss graph has no input "${TOKENS_INPUT}"`);
+  if (typeof sequenceLength !== "number") throw graphError(`the loss graph has no input "${TOKENS_INPUT}"`);
 
   const sessions = new Map<GraphFile, Promise<InferenceSession>>();
   const session = (runtime: Runtime, file: GraphFile) => {

@@ -106,10 +106,11 @@ export function encodeModel(graph: Graph): Uint8Array {
     if (!names.has(output)) names.set(output, `${operator}_${index}`);
   }
   const constants = new Map<Value, ConstantData>();
+  let unnamed = 0;
   for (const input of nodes.flatMap((node) => node.inputs)) {
     const data = graph.constants.get(input);
     if (data === undefined || constants.has(input)) continue;
-    names.set(input, `constant_${constants.size}`);
+    names.set(input, graph.weightNames.get(input) ?? `constant_${unnamed++}`);
     constants.set(input, data);
   }
   const nameOf = (value: Value) => {
@@ -203,6 +204,7 @@ function attributeValue({ name, i, s, ints, type }: AttributeMessage): Attribute
 
 function valueInfoMessage([name, { type, shape }]: [string, Value]) {
   const dim = shape.map((length) => {
+    if (typeof length === "string") return { dimParam: length };
     if (length > 0) return { dimValue: length };
     return length === -1 ? { dimParam: BATCH } : {};
   });

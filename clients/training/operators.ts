@@ -41,7 +41,8 @@ export type OperatorName =
   | "Sqrt"
   | "Sub"
   | "Transpose"
-  | "Trilu";
+  | "Trilu"
+  | "Unsqueeze";
 
 /** Every operator that a graph can hold. */
 export const operators: Readonly<Record<OperatorName, Operator>> = {
@@ -161,13 +162,14 @@ export const operators: Readonly<Record<OperatorName, Operator>> = {
   Reshape: {
     arity: 2,
     infer: (_, x, target) => {
-      const rest = elementCount(x.shape) / elementCount(contents(target).filter((length) => length !== -1));
-      const shape = contents(target).map((length) => (length === -1 ? rest : length));
+      const lengths = contents(target);
+      const known = lengths.filter((length) => length !== -1);
+      const rest = quotient(x.shape, known);
       check(
-        Number.isInteger(rest) && elementCount(shape) === elementCount(x.shape),
-        `Reshape ${x.shape} to ${shape}`,
+        rest !== undefined && (rest === 1 || known.length < lengths.length),
+        `Reshape ${x.shape} to ${lengths}`,
       );
-      return { type: x.type, shape };
+      return { type: x.type, shape: lengths.map((length) => (length === -1 ? rest : length)) };
     },
     gradient: ({ graph, dy }, x) => [graph.reshape(dy, x.shape), undefined],
   },
@@ -180,8 +182,16 @@ export const operators: Readonly<Record<OperatorName, Operator>> = {
     infer: ({ axis }, ...inputs) => {
       const [first] = inputs;
       check(first !== undefined && typeof axis === "number", "Concat takes an axis and at least one operand");
-      const length = inputs.reduce((sum, { shape }) => sum + fixed(shape[axis]), 0);
-      return { type: first.type, shape: first.shape.with(axis, length) };
+      const lengths = inputs.map(({ shape }) => shape[axis]);
+      const length = lengths.some((one) => typeof one === "string")
+        ? lengths.join(" + ")
+        : lengths.reduce<number>((sum, one) => sum + fixed(one), 0);
+      const parts = inputs.flatMap(({ contents: part }) => (part === undefined ? [] : [part]));
+      return {
+        type: first.type,
+        shape: first.shape.with(axis, length),
+        ...(parts.length === inputs.length ? { contents: parts.flat() } : {}),
+      };
     },
     gradient: ({ graph, attributes, dy }, ...inputs) => {
       const axis = Number(attributes.axis);
@@ -198,12 +208,13 @@ export const operators: Readonly<Record<OperatorName, Operator>> = {
     infer: (_, x, ...bounds) => {
       const [start, end, axis] = bounds.map((bound) => contents(bound)[0]!) as [number, number, number];
       check(start >= 0 && start < end && end <= fixed(x.shape[axis]), `Slice ${start}…${end} of ${x.shape}`);
-      return { type: x.type, shape: x.shape.with(axis, end - start) };
+      const part = x.contents === undefined ? {} : { contents: x.contents.slice(start, end) };
+      return { type: x.type, shape: x.shape.with(axis, end - start), ...part };
     },
     gradient: ({ graph, dy }, x, ...bounds) => {
       const [start, end, axis] = bounds.map((bound) => contents(bound)[0]!) as [number, number, number];
       const before = x.shape.map((_, i) => (i === axis ? start : 0));
-      const after = x.shape.map((length, i) => (i === axis ? length - end : 0));
+      const after = x.shape.map((length, i) => (i === axis ? fixed(length) - end : 0));
       return [
         graph.apply("Pad", [dy, graph.integers([...before, ...after])]),
         undefined,
@@ -236,7 +247,7 @@ export const operators: Readonly<Record<OperatorName, Operator>> = {
     infer: (_, x, pads) => {
       const added = contents(pads);
       const shape = x.shape.map((length, axis) => {
-        const more = added[axis]! + added[axis + x.shape.length]!;
+        const more = Number(added[axis]) + Number(added[axis + x.shape.length]);
         return more === 0 ? length : fixed(length) + more;
       });
       return { type: x.type, shape };
@@ -244,6 +255,10 @@ export const operators: Readonly<Record<OperatorName, Operator>> = {
   },
   ScatterElements: { arity: 3, infer: same },
   Trilu: { arity: 2, infer: same },
+  Unsqueeze: {
+    arity: 2,
+    infer: (_, x, axes) => ({ type: x.type, shape: x.shape.toSpliced(Number(contents(axes)[0]), 0, 1) }),
+  },
   Cast: { arity: 1, infer: (_, x) => ({ type: "float", shape: x.shape }) },
   Shape: { arity: 1, infer: (_, x) => ({ type: "int64", shape: [x.shape.length], contents: x.shape }) },
   Size: { arity: 1, infer: () => ({ type: "int64", shape: [] }) },
@@ -274,7 +289,7 @@ function broadcastShape(a: readonly Dimension[], b: readonly Dimension[]): Dimen
 function reduce(x: Value, axes: Value): Value {
   return {
     type: x.type,
-    shape: contents(axes).reduce<readonly Dimension[]>((shape, axis) => shape.with(axis, 1), x.shape),
+    shape: contents(axes).reduce<readonly Dimension[]>((shape, axis) => shape.with(Number(axis), 1), x.shape),
   };
 }
 
@@ -306,13 +321,36 @@ function matrix(x: Value, transposed = false): [Dimension, Dimension] {
   return transposed ? [columns, rows] : [rows, columns];
 }
 
-function elementCount(shape: readonly Dimension[]): Dimension {
-  check(shape.filter((length) => length < 0).length <= 1, `shape ${shape} has two symbolic axes`);
-  return shape.reduce((product, length) => product * length, 1);
+function elementCount(shape: readonly Dimension[]): number {
+  const { number, names } = factors(shape);
+  check(names.length === 0, `the number of elements of shape ${shape} is not known`);
+  return number;
+}
+
+/** Elements of one shape for each element of another; undefined where no length says it. */
+function quotient(shape: readonly Dimension[], divisor: readonly Dimension[]): Dimension | undefined {
+  const [all, known] = [factors(shape), factors(divisor)];
+  for (const name of known.names) {
+    const at = all.names.indexOf(name);
+    if (at === -1) return undefined;
+    all.names.splice(at, 1);
+  }
+  const number = all.number / known.number;
+  if (all.names.length === 0) return Number.isInteger(number) ? number : undefined;
+  return number === 1 ? all.names.join("*") : undefined;
+}
+
+function factors(shape: readonly Dimension[]): { number: number; names: string[] } {
+  const numbers = shape.filter((length) => typeof length === "number");
+  check(numbers.filter((length) => length < 0).length <= 1, `shape ${shape} has two symbolic axes`);
+  return {
+    number: numbers.reduce((product, length) => product * length, 1),
+    names: shape.flatMap((length) => (typeof length === "string" ? length.split("*") : [])),
+  };
 }
 
 function fixed(length: Dimension | undefined): number {
-  check(length !== undefined && length > 0, `expected an axis of fixed length, got ${length}`);
+  check(typeof length === "number" && length > 0, `expected an axis of fixed length, got ${length}`);
   return length;
 }
 

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { gradients } from "../../clients/training/gradient.ts";
-import { type Dimension, Graph, type Value } from "../../clients/training/graph.ts";
+import { type Dimension, Graph, lengthIn, type Value } from "../../clients/training/graph.ts";
 import { type OperatorName, operators } from "../../clients/training/operators.ts";
 import { createRandom, fillNormal, type Random } from "../../clients/training/random.ts";
 import { withGraph } from "./runGraph.ts";
@@ -217,7 +217,7 @@ async function checkGradient({ shapes, build, positive }: Case, random: Random):
   const feeds = Object.fromEntries(
     Array.from(graph.inputs, ([name, { shape }]) => {
       const data = new Float32Array(
-        Math.abs(shape.reduce((n, length) => n * (length < 0 ? -length * BATCH : length), 1)),
+        shape.reduce<number>((product, length) => product * lengthIn(length, BATCH), 1),
       );
       fillNormal(data, random, 1);
       return [name, positive ? data.map((x) => 1 + Math.abs(x)) : data];

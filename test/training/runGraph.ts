@@ -1,5 +1,5 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import type { Graph } from "../../clients/training/graph.ts";
+import { type Graph, lengthIn } from "../../clients/training/graph.ts";
 import { encodeModel } from "../../clients/training/onnxModel.ts";
 
 export type Run = (
@@ -12,7 +12,7 @@ export async function withGraph<T>(graph: Graph, batch: number, use: (run: Run) 
   try {
     return await use(async (feeds) => {
       const tensors = Object.entries(feeds).map(([name, data]) => {
-        const dims = graph.inputs.get(name)!.shape.map((length) => (length < 0 ? -length * batch : length));
+        const dims = graph.inputs.get(name)!.shape.map((length) => lengthIn(length, batch));
         return [name, new Tensor(data instanceof Int32Array ? "int32" : "float32", data, dims)] as const;
       });
       const results = await session.run(Object.fromEntries(tensors));
