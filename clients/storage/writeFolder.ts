@@ -1,4 +1,5 @@
-import { lstat, mkdir, mkdtemp, open, readdir, rename, rm, rmdir } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { lstat, mkdir, open, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { GradworkError } from "../model/errors.ts";
 import { isMissing, syncDirectory } from "./files.ts";
@@ -12,8 +13,8 @@ import { isMissing, syncDirectory } from "./files.ts";
 export async function writeFolder(path: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
   const target = resolve(path);
   await requireFree(target);
-  await mkdir(dirname(target), { recursive: true });
-  const draft = await mkdtemp(`${target}.part-`);
+  const draft = `${target}.part-${randomUUID()}`;
+  await mkdir(draft, { recursive: true });
   try {
     for (const [name, bytes] of files) {
       await mkdir(dirname(join(draft, name)), { recursive: true });
