@@ -191,7 +191,7 @@ async function* responseBody(call: Call): AsyncGenerator<Uint8Array> {
     const { code: reason, message } = error as NodeJS.ErrnoException;
     throw new GradworkError(
       "SERVER_UNREACHABLE",
-      `Expected a whole response from ${url}, got "${show(message)}" after ${received} bytes`,
+      `Expected a whole response from ${url}, got "${show(message || `${reason}`)}" after ${received} bytes`,
       { url, reason, received },
     );
   } finally {

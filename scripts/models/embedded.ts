@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { llama } from "./llama.ts";
 
 /** A model of `models/`: made from seeds, and measured on held-out documents. */
 export type EmbeddedModel = {
@@ -10,7 +11,7 @@ export type EmbeddedModel = {
   readonly evaluate: (folder: string, signal: AbortSignal) => Promise<void>;
 };
 
-export const EMBEDDED_MODELS: readonly EmbeddedModel[] = [];
+export const EMBEDDED_MODELS: readonly EmbeddedModel[] = [llama];
 
 export function embeddedModelFolder(name: string): string {
   return fileURLToPath(new URL(`../../models/${name}`, import.meta.url));

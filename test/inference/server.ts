@@ -47,7 +47,8 @@ describe("OpenAI-compatible server", () => {
 
   const start = (answer: Answering) => listen(serve(answer));
 
-  const limits = { timeoutMs: 5_000, idleTimeoutMs: 2_000, backoffMs: 1 };
+  // Long enough for a machine that does much else; tests of timeouts have their own.
+  const limits = { timeoutMs: 60_000, idleTimeoutMs: 60_000, backoffMs: 1 };
   function open(baseUrl: string, options: Partial<ServerOptions> = {}) {
     return openServer(
       {
