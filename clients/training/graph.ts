@@ -164,6 +164,16 @@ export class Graph {
     return this.apply("Gemm", [a, b], { transA: Number(transposeA), transB: Number(transposeB) });
   }
 
+  /** x·Wᵀ + b of a matrix, as a fully connected layer with weights [out, in] computes it. */
+  affine(x: Value, weight: Value, bias: Value): Value {
+    return this.apply("Gemm", [x, weight, bias], { transA: 0, transB: 1 });
+  }
+
+  /** Normal form of each row of the last axis, scaled and shifted element by element. */
+  layerNormalization(x: Value, scale: Value, shift: Value, epsilon: number): Value {
+    return this.apply("LayerNormalization", [x, scale, shift], { epsilon });
+  }
+
   transpose(x: Value, permutation: readonly number[]): Value {
     return this.apply("Transpose", [x], { perm: permutation });
   }

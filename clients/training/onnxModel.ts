@@ -17,6 +17,7 @@ const IR_VERSION = 8;
 const OPSET_VERSION = 18;
 const BATCH = "batch";
 const DATA_TYPES: Readonly<Record<ElementType, number>> = { float: 1, int32: 6, int64: 7 };
+const ATTRIBUTE_FLOAT = 1;
 const ATTRIBUTE_INTEGER = 2;
 const ATTRIBUTE_STRING = 3;
 const ATTRIBUTE_INTEGERS = 7;
@@ -55,6 +56,7 @@ const schema = protobuf.Root.fromJSON({
     AttributeProto: {
       fields: {
         name: one("string", 1),
+        f: one("float", 2),
         i: one("int64", 3),
         s: one("bytes", 4),
         ints: many("int64", 8),
@@ -78,7 +80,14 @@ const schema = protobuf.Root.fromJSON({
 });
 const modelType = schema.lookupType("ModelProto");
 
-type AttributeMessage = { name: string; i?: number; s?: Uint8Array; ints?: number[]; type: number };
+type AttributeMessage = {
+  name: string;
+  f?: number;
+  i?: number;
+  s?: Uint8Array;
+  ints?: number[];
+  type: number;
+};
 type NodeMessage = { input: string[]; output: string[]; opType: string; attribute: AttributeMessage[] };
 type TensorMessage = { dims: number[]; dataType: number; name: string; rawData?: Uint8Array };
 type DimensionMessage = { dimValue?: number; dimParam?: string };
@@ -190,12 +199,18 @@ function readModel({ graph: message, opsetImport }: ModelMessage): Graph {
 }
 
 function attributeMessage([name, value]: [string, Attributes[string]]): AttributeMessage {
-  if (typeof value === "number") return { name, i: value, type: ATTRIBUTE_INTEGER };
+  if (typeof value === "number") {
+    // No float attribute of an operator used here takes a whole number.
+    return Number.isInteger(value)
+      ? { name, i: value, type: ATTRIBUTE_INTEGER }
+      : { name, f: value, type: ATTRIBUTE_FLOAT };
+  }
   if (typeof value === "string") return { name, s: new TextEncoder().encode(value), type: ATTRIBUTE_STRING };
   return { name, ints: [...value], type: ATTRIBUTE_INTEGERS };
 }
 
-function attributeValue({ name, i, s, ints, type }: AttributeMessage): Attributes[string] {
+function attributeValue({ name, f, i, s, ints, type }: AttributeMessage): Attributes[string] {
+  if (type === ATTRIBUTE_FLOAT) return f ?? 0;
   if (type === ATTRIBUTE_INTEGER) return i ?? 0;
   if (type === ATTRIBUTE_STRING) return new TextDecoder().decode(s);
   if (type === ATTRIBUTE_INTEGERS) return ints ?? [];

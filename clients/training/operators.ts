@@ -1,4 +1,4 @@
-// The ONNX operators (opset 18) that a decoder and its gradient are made of: shape rule and gradient rule of each.
+// The ONNX operators (opset 18) that decoder, encoder and their gradients are made of: shape rule and gradient rule of each.
 // Reductions keep their axes; softmax and log-softmax work along the last one.
 import { type Attributes, type Dimension, type Graph, graphError, type Value } from "./graph.ts";
 
@@ -18,11 +18,14 @@ export type OperatorName =
   | "Cast"
   | "Concat"
   | "Div"
+  | "Erf"
+  | "Exp"
   | "Expand"
   | "Gather"
   | "GatherElements"
   | "Gemm"
   | "Identity"
+  | "LayerNormalization"
   | "LogSoftmax"
   | "MatMul"
   | "Mul"
@@ -38,8 +41,10 @@ export type OperatorName =
   | "Size"
   | "Slice"
   | "Softmax"
+  | "Softplus"
   | "Sqrt"
   | "Sub"
+  | "Tanh"
   | "Transpose"
   | "Trilu"
   | "Unsqueeze";
@@ -89,6 +94,52 @@ export const operators: Readonly<Record<OperatorName, Operator>> = {
     infer: same,
     gradient: ({ graph, y, dy }) => [graph.multiply(dy, graph.subtract(y, graph.multiply(y, y)))],
   },
+  Tanh: {
+    arity: 1,
+    infer: same,
+    gradient: ({ graph, y, dy }) => [graph.subtract(dy, graph.multiply(dy, graph.multiply(y, y)))],
+  },
+  Exp: { arity: 1, infer: same, gradient: ({ graph, y, dy }) => [graph.multiply(dy, y)] },
+  Softplus: {
+    arity: 1,
+    infer: same,
+    gradient: ({ graph, dy }, x) => [graph.multiply(dy, graph.sigmoid(x))],
+  },
+  Erf: {
+    arity: 1,
+    infer: same,
+    gradient: ({ graph, dy }, x) => {
+      const bell = graph.apply("Exp", [graph.negate(graph.multiply(x, x))]);
+      return [graph.multiply(dy, graph.multiply(bell, graph.scalar(2 / Math.sqrt(Math.PI))))];
+    },
+  },
+  LayerNormalization: {
+    arity: 3,
+    infer: ({ epsilon }, x, scale, shift) => {
+      const width = x.shape.at(-1);
+      check(scale.shape.join() === `${width}`, `LayerNormalization of ${x.shape} by ${scale.shape}`);
+      check(shift.shape.join() === `${width}`, `LayerNormalization of ${x.shape} by ${shift.shape}`);
+      check(typeof epsilon === "number", "LayerNormalization takes an epsilon");
+      return { type: x.type, shape: x.shape };
+    },
+    gradient: ({ graph, attributes, dy }, x, scale, shift) => {
+      const axis = x.shape.length - 1;
+      const share = graph.scalar(1 / fixed(x.shape[axis]));
+      const mean = (value: Value) => graph.multiply(graph.sum(value, [axis]), share);
+      const centred = graph.subtract(x, mean(x));
+      const variance = graph.multiply(graph.sumOfSquares(centred, [axis]), share);
+      const deviation = graph.squareRoot(graph.add(variance, graph.scalar(Number(attributes.epsilon))));
+      const normal = graph.divide(centred, deviation);
+      const dn = graph.multiply(dy, scale);
+      const along = graph.multiply(normal, mean(graph.multiply(dn, normal)));
+      const across = graph.subtract(graph.subtract(dn, mean(dn)), along);
+      return [
+        graph.divide(across, deviation),
+        sumTo(graph, graph.multiply(dy, normal), scale),
+        sumTo(graph, dy, shift),
+      ];
+    },
+  },
   Softmax: {
     arity: 1,
     infer: same,
@@ -130,19 +181,20 @@ export const operators: Readonly<Record<OperatorName, Operator>> = {
     ],
   },
   Gemm: {
-    arity: 2,
-    infer: ({ transA, transB }, a, b) => {
-      check(a.shape.length === 2 && b.shape.length === 2, "Gemm takes two matrices");
+    infer: ({ transA, transB }, a, b, c) => {
+      check(a?.shape.length === 2 && b?.shape.length === 2, "Gemm takes two matrices");
       const [m, inner] = matrix(a, transA === 1);
       const [alsoInner, n] = matrix(b, transB === 1);
       check(inner === alsoInner, `Gemm of ${a.shape} by ${b.shape}, transposed ${transA}, ${transB}`);
+      check(c === undefined || c.shape.join() === `${n}`, `Gemm to ${m},${n} plus ${c?.shape}`);
       return { type: a.type, shape: [m, n] };
     },
-    gradient: ({ graph, attributes, dy }, a, b) => {
+    gradient: ({ graph, attributes, dy }, a, b, c) => {
       const [ta, tb] = [attributes.transA === 1, attributes.transB === 1];
       return [
-        ta ? graph.gemm(b, dy, tb, true) : graph.gemm(dy, b, false, !tb),
-        tb ? graph.gemm(dy, a, true, ta) : graph.gemm(a, dy, !ta, false),
+        ta ? graph.gemm(b!, dy, tb, true) : graph.gemm(dy, b!, false, !tb),
+        tb ? graph.gemm(dy, a!, true, ta) : graph.gemm(a!, dy, !ta, false),
+        c && sumTo(graph, dy, c),
       ];
     },
   },

@@ -22,8 +22,41 @@ const WORDS = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(
  * @throws {GradworkError} `VOCABULARY_OUT_OF_REACH` when the text has too few pairs
  */
 export function trainTokenizer(text: string, vocabularySize: number): Uint8Array {
-  const words = countWords(text);
+  const encoder = new TextEncoder();
+  const words = countWords(text.match(WORDS) ?? [], (word) => Array.from(encoder.encode(word)));
   const pieces = byteCharacters();
+  const merges = learnMerges(words, pieces, vocabularySize, (left, right) => left + right);
+  return tokenizerJson(pieces, merges);
+}
+
+/** A word as the tokens it is made of so far, and how often it occurs. */
+export type CountedWord = { readonly tokens: number[]; count: number };
+
+/** Counts words; `split` gives the tokens that one is made of before anything is merged. */
+export function countWords(words: Iterable<string>, split: (word: string) => number[]): CountedWord[] {
+  const counted = new Map<string, CountedWord>();
+  for (const word of words) {
+    const known = counted.get(word);
+    if (known === undefined) counted.set(word, { tokens: split(word), count: 1 });
+    else known.count++;
+  }
+  return [...counted.values()];
+}
+
+/**
+ * Merges the most frequent pair of neighbours again and again (of equally frequent ones that with the smaller tokens).
+ * @param words changed to what the merges make of them
+ * @param pieces of each token; each merge adds one
+ * @param join the piece of two pieces
+ * @returns the pieces that each merge joined
+ * @throws {GradworkError} `VOCABULARY_OUT_OF_REACH` when the words have too few pairs
+ */
+export function learnMerges(
+  words: readonly CountedWord[],
+  pieces: string[],
+  vocabularySize: number,
+  join: (left: string, right: string) => string,
+): [string, string][] {
   const merges: [string, string][] = [];
 
   // How often each pair of neighbours occurs, and in which words; a pair is left·2²⁴ + right.
@@ -59,7 +92,7 @@ export function trainTokenizer(text: string, vocabularySize: number): Uint8Array
     }
     const [left, right] = [Math.floor(best / 2 ** 24), best % 2 ** 24];
     const merged = pieces.length;
-    pieces.push(pieces[left]! + pieces[right]!);
+    pieces.push(join(pieces[left]!, pieces[right]!));
     merges.push([pieces[left]!, pieces[right]!]);
     for (const index of pairs.get(best)!.words) {
       changeWord(index, -1);
@@ -68,7 +101,7 @@ export function trainTokenizer(text: string, vocabularySize: number): Uint8Array
     }
     pairs.delete(best);
   }
-  return tokenizerJson(pieces, merges);
+  return merges;
 }
 
 /**
@@ -97,19 +130,6 @@ function readTokenizer(bytes: Uint8Array): HuggingFaceTokenizer {
       { reason },
     );
   }
-}
-
-type Word = { readonly tokens: number[]; count: number };
-
-function countWords(text: string): Word[] {
-  const encoder = new TextEncoder();
-  const words = new Map<string, Word>();
-  for (const [match] of text.matchAll(WORDS)) {
-    const word = words.get(match);
-    if (word === undefined) words.set(match, { tokens: Array.from(encoder.encode(match)), count: 1 });
-    else word.count++;
-  }
-  return [...words.values()];
 }
 
 /** Replaces each `left, right`, from the left, by `merged`. */

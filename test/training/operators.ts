@@ -29,6 +29,21 @@ const cases: Partial<Record<OperatorName, (a: number, b: number, c: number, d: n
   Reciprocal: (a, b) => [{ shapes: [[a, b]], positive: true, build: (graph, x) => graph.reciprocal(x) }],
   Sqrt: (a, b) => [{ shapes: [[a, b]], positive: true, build: (graph, x) => graph.squareRoot(x) }],
   Sigmoid: (a, b) => [{ shapes: [[-a, b]], build: (graph, x) => graph.sigmoid(x) }],
+  Tanh: (a, b) => [{ shapes: [[-a, b]], build: (graph, x) => graph.apply("Tanh", [x]) }],
+  Exp: (a, b) => [{ shapes: [[-a, b]], build: (graph, x) => graph.apply("Exp", [x]) }],
+  Softplus: (a, b) => [{ shapes: [[-a, b]], build: (graph, x) => graph.apply("Softplus", [x]) }],
+  Erf: (a, b) => [{ shapes: [[-a, b]], build: (graph, x) => graph.apply("Erf", [x]) }],
+  // Of two elements the normal forms are ±1 whatever they are, with a gradient of nearly 0.
+  LayerNormalization: (a, b) => [
+    {
+      shapes: [[-a, b + 2], [b + 2], [b + 2]],
+      build: (graph, x, scale, shift) => graph.layerNormalization(x, scale, shift, 2 ** -10),
+    },
+    {
+      shapes: [[-1, a, b + 2], [b + 2], [b + 2]],
+      build: (graph, x, scale, shift) => graph.layerNormalization(x, scale, shift, 0.5),
+    },
+  ],
   Softmax: (a, b) => [{ shapes: [[-a, b + 1]], build: (graph, x) => graph.softmax(x) }],
   LogSoftmax: (a, b) => [{ shapes: [[-a, b + 1]], build: (graph, x) => graph.logSoftmax(x) }],
   ReduceSum: (a, b, c) => [
@@ -96,6 +111,10 @@ const cases: Partial<Record<OperatorName, (a: number, b: number, c: number, d: n
         [c, b],
       ],
       build: (graph, x, y) => graph.gemm(x, y, true, true),
+    },
+    {
+      shapes: [[-a, b], [c, b], [c]],
+      build: (graph, x, weight, bias) => graph.affine(x, weight, bias),
     },
   ],
   Transpose: (a, b, c) => [
@@ -191,6 +210,9 @@ describe("operators", () => {
       () => graph.add(a, b),
       () => graph.matMul(a, b),
       () => graph.gemm(a, b, true, true),
+      () => graph.apply("Gemm", [a]),
+      () => graph.affine(a, a, b),
+      () => graph.layerNormalization(a, a, a, 0.5),
       () => graph.reshape(a, [4]),
       () => graph.slice(a, 1, 2, 4),
       () => graph.apply("Add", [a]),
