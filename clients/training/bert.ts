@@ -1,10 +1,10 @@
 // BERT with one score for a pair of texts (Devlin et al. 2019, arXiv 1810.04805), as ONNX graphs. Names, layouts and
 // conventions are those of Hugging Face's BertForSequenceClassification with one label.
 import { GradworkError } from "../model/errors.ts";
-import { compareNames, type TensorSpec } from "../model/parameters.ts";
+import { compareNames, type TensorSpec, tensorViews } from "../model/parameters.ts";
 import { gradientOutput, LOSS_OUTPUT } from "./engine.ts";
 import { gradients } from "./gradient.ts";
-import { Graph, type Value } from "./graph.ts";
+import { type Dimension, Graph, type Value } from "./graph.ts";
 import { encodeModel } from "./onnxModel.ts";
 
 /** The fields of Hugging Face's `config.json` that the graphs follow; activations are exact GELUs. */
@@ -81,7 +81,7 @@ export function bertGradientGraph(config: BertConfig, sequenceLength: number): U
   const weights = new Map(
     tensors.map(({ name, shape }) => [name, graph.input(name, "float", shape)] as const),
   );
-  const logits = buildLogits(graph, config, weights, sequenceLength);
+  const logits = buildLogits(graph, config, weights, -1, sequenceLength);
   graph.output(LOGITS_OUTPUT, logits);
   const labels = graph.reshape(graph.input(LABELS_INPUT, "float", [-1]), [-1, 1]);
   // −ln σ(z) for a good answer and −ln(1 − σ(z)) for a bad one.
@@ -94,24 +94,36 @@ export function bertGradientGraph(config: BertConfig, sequenceLength: number): U
   return encodeModel(graph);
 }
 
-export function bertLogitsGraphX(config: BertConfig, sequenceLength: number): Uint8Array {
+/**
+ * The ONNX model that scores pairs, with its weights, in the inputs and outputs of Hugging Face's exports.
+ *
+ * Inputs: `input_ids`, `attention_mask` (0 is padding) and `token_type_ids` int64 [batch_size, sequence_length], with at
+ * most max_position_embeddings tokens. Output: `logits` float32 [batch_size, 1].
+ * @param parameters P values in the order of `bertTensors`
+ * @throws {GradworkError} `INVALID_MODEL_CONFIG`, `PARAMETERS_WRONG_LENGTH`
+ */
+export function bertModel(config: BertConfig, parameters: Float32Array): Uint8Array {
   const graph = new Graph();
+  const tensors = bertTensors(config);
+  const views = tensorViews(parameters, tensors);
   const weights = new Map(
-    bertTensors(config).map(({ name, shape }) => [name, graph.input(name, "float", shape)] as const),
+    tensors.map(({ name, shape }) => [name, graph.weight(name, shape, views.get(name)!)] as const),
   );
-  graph.output(LOGITS_OUTPUT, buildLogits(graph, config, weights, sequenceLength));
+  graph.output(LOGITS_OUTPUT, buildLogits(graph, config, weights, "batch_size", "sequence_length"));
   return encodeModel(graph);
 }
 
-/** The encoder and its score [batch, 1]. An axis −n is n·batch (see `Dimension`). */
+/** The encoder and its score [batch, 1], over inputs [batch, sequence]. */
 function buildLogits(
   graph: Graph,
   config: BertConfig,
   weights: ReadonlyMap<string, Value>,
-  sequenceLength: number,
+  batch: Dimension,
+  sequence: Dimension,
 ): Value {
   const { hidden_size, num_attention_heads, layer_norm_eps } = config;
   const headSize = hidden_size / num_attention_heads;
+  const tokens = typeof sequence === "number" ? -sequence : `${batch}*${sequence}`;
   const weight = (name: string) => weights.get(name)!;
   const scalar = (value: number) => graph.scalar(value);
   const dense = (x: Value, name: string) => graph.affine(x, weight(`${name}.weight`), weight(`${name}.bias`));
@@ -122,29 +134,28 @@ function buildLogits(
     const erf = graph.apply("Erf", [graph.divide(x, scalar(Math.SQRT2))]);
     return graph.multiply(graph.multiply(x, graph.add(erf, scalar(1))), scalar(0.5));
   };
-  // [batch·sequence, hidden] ↔ [batch, heads, sequence, headSize]
-  const splitHeads = (x: Value) =>
-    graph.transpose(graph.reshape(x, [-1, sequenceLength, num_attention_heads, headSize]), [0, 2, 1, 3]);
-  const joinHeads = (x: Value) =>
-    graph.reshape(graph.transpose(x, [0, 2, 1, 3]), [-sequenceLength, hidden_size]);
 
-  const [ids, mask, types] = BERT_INPUTS.map((name) => graph.input(name, "int64", [-1, sequenceLength])) as [
+  const [ids, mask, types] = BERT_INPUTS.map((name) => graph.input(name, "int64", [batch, sequence])) as [
     Value,
     Value,
     Value,
   ];
-  const present = graph.reshape(graph.apply("Cast", [mask], { to: 1 }), [-1, 1, 1, sequenceLength]);
-  const maskBias = graph.multiply(graph.subtract(scalar(1), present), scalar(MASKED));
+  const batchAndLength = graph.shape(ids);
+  // [tokens, hidden] ↔ [batch, heads, sequence, headSize]
+  const headsShape = graph.concat([batchAndLength, graph.integers([num_attention_heads, headSize])], 0);
+  const splitHeads = (x: Value) => graph.transpose(graph.reshapeTo(x, headsShape), [0, 2, 1, 3]);
+  const joinHeads = (x: Value) => graph.reshape(graph.transpose(x, [0, 2, 1, 3]), [tokens, hidden_size]);
+  const present = graph.apply("Cast", [mask], { to: 1 });
+  const absent = graph.multiply(graph.subtract(scalar(1), present), scalar(MASKED));
+  const maskBias = graph.unsqueeze(graph.unsqueeze(absent, 1), 1);
 
   // Embeddings of token, place and text.
   const words = graph.gather(weight("bert.embeddings.word_embeddings.weight"), ids);
-  const typeEmbeddings = graph.gather(weight("bert.embeddings.token_type_embeddings.weight"), types);
-  const positions = graph.slice(weight("bert.embeddings.position_embeddings.weight"), 0, 0, sequenceLength);
-  const embedded = graph.add(graph.add(words, typeEmbeddings), positions);
-  let hidden = normalize(
-    graph.reshape(embedded, [-sequenceLength, hidden_size]),
-    "bert.embeddings.LayerNorm",
-  );
+  const texts = graph.gather(weight("bert.embeddings.token_type_embeddings.weight"), types);
+  const length = graph.slice(batchAndLength, 0, 1, 2);
+  const places = graph.sliceTo(weight("bert.embeddings.position_embeddings.weight"), 0, length);
+  const embedded = graph.reshape(graph.add(graph.add(words, texts), places), [tokens, hidden_size]);
+  let hidden = normalize(embedded, "bert.embeddings.LayerNorm");
 
   for (let layer = 0; layer < config.num_hidden_layers; layer++) {
     const name = (part: string) => `bert.encoder.layer.${layer}.${part}`;
@@ -165,8 +176,8 @@ function buildLogits(
   }
 
   // The score, from what the first token, [CLS], has become.
-  const sequences = graph.reshape(hidden, [-1, sequenceLength, hidden_size]);
-  const first = graph.reshape(graph.slice(sequences, 1, 0, 1), [-1, hidden_size]);
+  const sequences = graph.reshapeTo(hidden, graph.concat([batchAndLength, graph.integers([hidden_size])], 0));
+  const first = graph.reshape(graph.slice(sequences, 1, 0, 1), [batch, hidden_size]);
   return dense(graph.apply("Tanh", [dense(first, "bert.pooler.dense")]), "classifier");
 }
 

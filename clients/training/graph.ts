@@ -215,6 +215,11 @@ export class Graph {
     return this.apply("Slice", [x, this.integers([start]), this.integers([end]), this.integers([axis])]);
   }
 
+  /** Elements 0 ≤ i < length along one axis; the length, an int64 vector of one element, is that of another value's axis. */
+  sliceTo(x: Value, axis: number, length: Value): Value {
+    return this.apply("Slice", [x, this.integers([0]), length, this.integers([axis])]);
+  }
+
   /** Rows of `table` at `indices`, along axis 0. */
   gather(table: Value, indices: Value): Value {
     return this.apply("Gather", [table, indices], { axis: 0 });

@@ -258,8 +258,17 @@ export const operators: Readonly<Record<OperatorName, Operator>> = {
   Slice: {
     arity: 4,
     infer: (_, x, ...bounds) => {
-      const [start, end, axis] = bounds.map((bound) => contents(bound)[0]!) as [number, number, number];
-      check(start >= 0 && start < end && end <= fixed(x.shape[axis]), `Slice ${start}…${end} of ${x.shape}`);
+      const [start, end, axis] = bounds.map((bound) => contents(bound)[0]!) as [number, Dimension, number];
+      const length = x.shape[axis];
+      if (typeof end === "string") {
+        check(start === 0, `Slice ${start}…${end} of ${x.shape}`);
+        return { type: x.type, shape: x.shape.with(axis, end) };
+      }
+      // Whether a length that only a run knows is long enough, only the run shows.
+      check(
+        start >= 0 && start < end && (typeof length === "string" || end <= fixed(length)),
+        `Slice ${start}…${end} of ${x.shape}`,
+      );
       const part = x.contents === undefined ? {} : { contents: x.contents.slice(start, end) };
       return { type: x.type, shape: x.shape.with(axis, end - start), ...part };
     },

@@ -1,0 +1,11 @@
+/** The best score; the worst is 0. */
+export const MAX_SCORE = 1_000_000;
+
+/**
+ * The score of a model's logit in millionths: 1,000,000 · 1/(1 + e^−z) in float64, rounded to the nearest integer, a
+ * half up.
+ * @param logit float32
+ */
+export function scoreOfLogit(logit: number): number {
+  return Math.round(MAX_SCORE / (1 + Math.exp(-logit)));
+}
