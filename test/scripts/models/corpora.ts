@@ -26,7 +26,10 @@ describe("corpora of the embedded models", () => {
   it("are the same at each call", () => {
     for (const corpus of CORPORA) {
       for (const split of ["train", "heldOut"] as const) {
-        expect(corpusDocuments(corpus, split)).to.deep.equal(corpusDocuments(corpus, split));
+        const [once, again] = [corpusDocuments(corpus, split), corpusDocuments(corpus, split)].map((documents) =>
+          JSON.stringify(documents),
+        );
+        expect(once === again).to.equal(true);
       }
     }
   });
