@@ -38,7 +38,7 @@ export type Assessor = {
   readonly close: () => Promise<void>;
 };
 
-/** The best known model of this kind, on the hub; it is English. */
+/** The documented choice online: a small model on the hub that is trained on questions and passages in English. */
 export const DEFAULT_HUB_MODEL = "cross-encoder/ms-marco-MiniLM-L-6-v2";
 
 /** Characters (UTF-16 units) of an answer that are read: more than any model has places for. Bounds the work. */
