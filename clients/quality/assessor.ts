@@ -81,7 +81,7 @@ export async function openAssessor(source: Omit<ModelSource, "dtype">): Promise<
     async assess(prompt, answers, signal) {
       const promptTokens = encode(promptText(prompt, MAX_PROMPT_BYTES));
       const assessments: Assessment[] = [];
-      // One by one: beside others an answer would be padded, which changes its last bits, and would be no faster.
+      // Each in a run of its own: beside longer answers one would be padded, which changes a logit's last bits.
       for (const answer of answers) {
         signal.throwIfAborted();
         assessments.push(await assessOne(promptTokens, answer));

@@ -26,8 +26,8 @@ describe("corpora of the embedded models", () => {
   it("are the same at each call", () => {
     for (const corpus of CORPORA) {
       for (const split of ["train", "heldOut"] as const) {
-        const [once, again] = [corpusDocuments(corpus, split), corpusDocuments(corpus, split)].map((documents) =>
-          JSON.stringify(documents),
+        const [once, again] = [corpusDocuments(corpus, split), corpusDocuments(corpus, split)].map(
+          (documents) => JSON.stringify(documents),
         );
         expect(once === again).to.equal(true);
       }
