@@ -38,7 +38,7 @@ export type Assessor = {
   readonly close: () => Promise<void>;
 };
 
-/** The best known model of this kind, on the hub; it is English. */
+/** The documented choice online: a small model on the hub that is trained on questions and passages in English. */
 export const DEFAULT_HUB_MODEL = "cross-encoder/ms-marco-MiniLM-L-6-v2";
 
 /** Characters (UTF-16 units) of an answer that are read: more than any model has places for. Bounds the work. */
@@ -81,7 +81,7 @@ export async function openAssessor(source: Omit<ModelSource, "dtype">): Promise<
     async assess(prompt, answers, signal) {
       const promptTokens = encode(promptText(prompt, MAX_PROMPT_BYTES));
       const assessments: Assessment[] = [];
-      // One by one: beside others an answer would be padded, which changes its last bits, and would be no faster.
+      // Each in a run of its own: beside longer answers one would be padded, which changes a logit's last bits.
       for (const answer of answers) {
         signal.throwIfAborted();
         assessments.push(await assessOne(promptTokens, answer));

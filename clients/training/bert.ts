@@ -181,13 +181,26 @@ function buildLogits(
   return dense(graph.apply("Tanh", [dense(first, "bert.pooler.dense")]), "classifier");
 }
 
+const INTEGERS = [
+  "vocab_size",
+  "hidden_size",
+  "num_hidden_layers",
+  "num_attention_heads",
+  "intermediate_size",
+  "max_position_embeddings",
+  "type_vocab_size",
+] as const;
+
 function requireConfig(config: BertConfig): void {
-  for (const [name, value] of Object.entries(config)) {
-    if (typeof value !== "number") continue;
-    const real = name === "layer_norm_eps";
-    if (!(value > 0 && (real ? value < 1 : Number.isSafeInteger(value)))) {
-      throw configError(`a ${name} ${real ? "between 0 and 1" : "that is a positive integer"}, got ${value}`);
+  for (const name of INTEGERS) {
+    const value = config[name];
+    if (!(Number.isSafeInteger(value) && value > 0)) {
+      throw configError(`a ${name} that is a positive integer, got ${value}`);
     }
+  }
+  const { layer_norm_eps } = config;
+  if (!(layer_norm_eps > 0 && layer_norm_eps < 1)) {
+    throw configError(`a layer_norm_eps between 0 and 1, got ${layer_norm_eps}`);
   }
   const { hidden_size, num_attention_heads } = config;
   if (hidden_size % num_attention_heads !== 0) {

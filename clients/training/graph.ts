@@ -179,10 +179,12 @@ export class Graph {
   }
 
   reshape(x: Value, shape: readonly Dimension[]): Value {
-    return this.apply("Reshape", [
-      x,
-      this.integers(shape.map((length) => (isSymbolic(length) ? -1 : length))),
-    ]);
+    const target = this.integers(shape.map((length) => (isSymbolic(length) ? -1 : length)));
+    const reshaped = this.apply("Reshape", [x, target]);
+    if (reshaped.shape.join() !== shape.join()) {
+      throw graphError(`Reshape ${x.shape} to ${shape} would give ${reshaped.shape}`);
+    }
+    return reshaped;
   }
 
   /** Reshapes to a shape that only a run knows. */

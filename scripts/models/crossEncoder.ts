@@ -52,13 +52,11 @@ const CONFIG: BertConfig = {
   layer_norm_eps: 1e-12,
 };
 
-const STEPS = 800;
-const SCHEDULE: Schedule = {
-  peakLearningRate: 2e-3,
-  finalLearningRate: 1e-4,
-  warmUpSteps: 50,
-  totalSteps: STEPS,
-};
+/** Cycles of training, each with a fresh optimizer (warm restarts: Loshchilov and Hutter 2017, arXiv 1608.03983). */
+const CYCLES: readonly Schedule[] = [
+  { peakLearningRate: 2e-3, finalLearningRate: 1e-4, warmUpSteps: 50, totalSteps: 800 },
+  { peakLearningRate: 1e-3, finalLearningRate: 5e-5, warmUpSteps: 20, totalSteps: 300 },
+];
 const OPTIMIZER: AdamWOptions = { beta1: 0.9, beta2: 0.98, epsilon: 1e-8, weightDecay: 0.01, clipNorm: 1 };
 
 /** Prompts in a step, as many from each corpus; each comes with its true answer and with a bad one. */
@@ -81,13 +79,13 @@ const SHORTEST_PROMPT_WORDS = 8;
 const SHORTEST_ANSWER_WORDS = 16;
 const LONGEST_LOOP = 8;
 
-/** Of the statistics, the initial parameters and the order of passages. */
+/** Of the statistics, the initial parameters and the passages of the first cycle. */
 const SEED = 1;
 /** Of the held-out cases. */
 const CASES_SEED = 7;
 /** Sums of floating-point numbers depend on how the work is shared out, so the bytes depend on this number. */
 const THREADS = 2;
-const LOGGED_STEPS = 50;
+const LOGGED_STEPS = 100;
 
 type Side = { readonly documents: readonly Words[]; readonly words: number };
 type Pair = { readonly prompt: readonly number[]; readonly answer: readonly number[]; readonly label: 0 | 1 };
@@ -107,8 +105,10 @@ export const crossEncoder: EmbeddedModel = {
     const statistics = tokenStatistics(documents, tokensOf, CONFIG.vocab_size, STATISTICS_DIMENSION, SEED);
     const parameters = startParameters(CONFIG, statistics, SEED);
     log(`${parameters.length} parameters`);
-    const random = createRandom(SEED);
-    await train(parameters, () => drawPairs(sides, tokensOf, random), log, signal);
+    for (const [cycle, schedule] of CYCLES.entries()) {
+      const random = createRandom(SEED + cycle);
+      await train(parameters, schedule, () => drawPairs(sides, tokensOf, random), log, signal);
+    }
     await rm(folder, { recursive: true, force: true });
     await exportCrossEncoder(folder, { config: CONFIG, parameters, tokenizer });
   },
@@ -247,6 +247,7 @@ function drawPassage({ documents, words }: Side, random: Random): { prompt: stri
 
 async function train(
   parameters: Float32Array,
+  schedule: Schedule,
   nextPairs: () => Pair[],
   log: (line: string) => void,
   signal: AbortSignal,
@@ -271,13 +272,13 @@ async function train(
   });
   try {
     let meanLoss = 0;
-    for (let step = 1; step <= STEPS; step++) {
+    for (let step = 1; step <= schedule.totalSteps; step++) {
       signal.throwIfAborted();
       await session.run({ ...weights, ...inputsOf(nextPairs()) }, results);
-      adamWStep(parameters, gradient, state, tensors, learningRateAt(SCHEDULE, step), OPTIMIZER);
+      adamWStep(parameters, gradient, state, tensors, learningRateAt(schedule, step), OPTIMIZER);
       meanLoss += loss[0]! / LOGGED_STEPS;
       if (step % LOGGED_STEPS > 0) continue;
-      log(`step ${step} of ${STEPS}, loss ${meanLoss.toFixed(3)} nats a pair`);
+      log(`step ${step} of ${schedule.totalSteps}, loss ${meanLoss.toFixed(3)} nats a pair`);
       meanLoss = 0;
     }
   } finally {

@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { crossEncoder } from "./crossEncoder.ts";
 import { llama } from "./llama.ts";
 
 /** A model of `models/`: made from seeds, and measured on held-out documents. */
@@ -11,7 +12,7 @@ export type EmbeddedModel = {
   readonly evaluate: (folder: string, signal: AbortSignal) => Promise<void>;
 };
 
-export const EMBEDDED_MODELS: readonly EmbeddedModel[] = [llama];
+export const EMBEDDED_MODELS: readonly EmbeddedModel[] = [llama, crossEncoder];
 
 export function embeddedModelFolder(name: string): string {
   return fileURLToPath(new URL(`../../models/${name}`, import.meta.url));

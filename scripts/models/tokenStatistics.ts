@@ -17,7 +17,7 @@ export type TokenStatistics = {
 
 /**
  * Counts tokens, and sums random vectors of what they occur in or after: the sums of tokens that occur alike are alike
- * (random indexing: Kanerva et al. 2000, doi 10.5281/zenodo.8108).
+ * (random indexing: Kanerva, Kristofersson and Holst 2000).
  * @param documents of both corpora, which weigh alike
  * @param tokensOf tokens of some words
  * @param dimension elements of a topic, an identity and a predecessor

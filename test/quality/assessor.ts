@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { AutoModelForSequenceClassification, AutoTokenizer } from "@huggingface/transformers";
 import { expect } from "chai";
 import { GradworkError } from "../../clients/model/errors.ts";
-import { type Assessor, openAssessor } from "../../clients/quality/assessor.ts";
+import { type Assessor, DEFAULT_HUB_MODEL, openAssessor } from "../../clients/quality/assessor.ts";
 import { exportCrossEncoder } from "../../clients/quality/exportCrossEncoder.ts";
 import { scoreOfLogit } from "../../clients/quality/score.ts";
 import { createRandom } from "../../clients/training/random.ts";
@@ -160,7 +160,7 @@ describe("assessor", () => {
       "MODEL_NOT_FOUND",
     );
     const hub = { cacheFolder: join(home, "cache"), download: false };
-    const error = await errorOf(openAssessor({ model: "cross-encoder/ms-marco-MiniLM-L-6-v2", hub }));
+    const error = await errorOf(openAssessor({ model: DEFAULT_HUB_MODEL, hub }));
     expect(error).to.have.property("code", "MODEL_NOT_CACHED");
   });
 

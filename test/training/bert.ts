@@ -78,7 +78,7 @@ describe("BERT", () => {
       (sum, { shape }) => sum + shape.reduce((n, length) => n * length, 1),
       0,
     );
-    // As Hugging Face counts those of cross-encoder/ms-marco-MiniLM-L-6-v2.
+    // The 22.7 million of cross-encoder/ms-marco-MiniLM-L-6-v2, which has this shape.
     expect(count).to.equal(22_713_601);
     expect(bertTensors(config).map(({ name }) => name)).to.include.members([
       "bert.embeddings.LayerNorm.bias",

@@ -203,6 +203,33 @@ describe("operators", () => {
     });
   }
 
+  it("follow lengths that only a run knows by their names", () => {
+    const graph = new Graph();
+    const x = graph.input("x", "float", ["batch", "length", 6]);
+    expect(graph.reshape(x, ["batch*length", 6]).shape).to.deep.equal(["batch*length", 6]);
+    const target = graph.concat([graph.slice(graph.shape(x), 0, 0, 2), graph.integers([2, 3])], 0);
+    expect(graph.reshapeTo(graph.reshape(x, ["batch*length", 6]), target).shape).to.deep.equal([
+      "batch",
+      "length",
+      2,
+      3,
+    ]);
+    expect(graph.concat([x, graph.input("past", "float", ["batch", "past", 6])], 1).shape).to.deep.equal([
+      "batch",
+      "length + past",
+      6,
+    ]);
+    for (const build of [
+      () => graph.add(x, graph.input("y", "float", ["batch", "other", 6])),
+      () => graph.reshape(x, ["batch", 6]),
+      () => graph.reshape(x, ["batch*length", 5]),
+      () => graph.reshapeTo(x, graph.integers([6, 6])),
+      () => graph.reshapeTo(x, graph.shape(graph.input("z", "float", ["other", "length", 6]))),
+    ]) {
+      expect(build).to.throw().with.property("code", "INVALID_GRAPH");
+    }
+  });
+
   it("refuse operands that do not fit", () => {
     const graph = new Graph();
     const [a, b] = [graph.input("a", "float", [2, 3]), graph.input("b", "float", [4, 5])];
