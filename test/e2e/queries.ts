@@ -10,7 +10,6 @@ import type { Generator } from "../../clients/inference/generator.ts";
 import { openLocalModel } from "../../clients/inference/localModel.ts";
 import { queueGenerator } from "../../clients/inference/queue.ts";
 import { type Assessor, openAssessor } from "../../clients/quality/assessor.ts";
-import { exportCrossEncoder } from "../../clients/quality/exportCrossEncoder.ts";
 import { type AskReport, ask } from "../../clients/roles/asker.ts";
 import { runAssessor } from "../../clients/roles/assessor.ts";
 import { deposit, useFaucet, wealthOf } from "../../clients/roles/money.ts";
@@ -21,7 +20,6 @@ import { openState } from "../../clients/storage/stateStore.ts";
 import { deployGradwork, walletProvider } from "../../deploy/deployGradwork.ts";
 import { type LocalChain, startLocalChain } from "../../scripts/demo/localChain.ts";
 import { embeddedModelFolder } from "../../scripts/models/embedded.ts";
-import { tinyCrossEncoder } from "../quality/tinyCrossEncoder.ts";
 
 const BLOCK_MS = 500;
 const RESPONDERS = 2;
@@ -76,12 +74,11 @@ describe("queries between real nodes", function () {
   before(async () => {
     chain = await startLocalChain({ blockMs: BLOCK_MS });
     directory = mkdtempSync(join(tmpdir(), "gradwork-queries-"));
-    await exportCrossEncoder(join(directory, "judge"), tinyCrossEncoder());
     generator = queueGenerator(await openLocalModel({ model: embeddedModelFolder("llama") }), {
       concurrency: 1,
       waiting: 8,
     });
-    assessor = await openAssessor({ model: join(directory, "judge") });
+    assessor = await openAssessor({ model: embeddedModelFolder("cross-encoder") });
 
     const funder = await connectChain(chain.rpc, walletFromKey(chain.funderKey, "the funder"), 0);
     const deployment = await deployGradwork(walletProvider(funder), { confirmations: 1, pollMs: 50 });
