@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {DoubleEndedQueue} from "@openzeppelin/contracts/utils/structs/DoubleEndedQueue.sol";
 import {INodeRegistry, ModelId} from "./interfaces/INodeRegistry.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {Draws} from "./libraries/Draws.sol";
@@ -10,6 +11,8 @@ import {Standing} from "./libraries/Standing.sol";
 /// @title NodeRegistry
 /// @dev Calls no contract but the vault, in ways that do not come back here.
 contract NodeRegistry is INodeRegistry {
+    using DoubleEndedQueue for DoubleEndedQueue.Bytes32Deque;
+
     /* CONSTANTS */
 
     /// @inheritdoc INodeRegistry
@@ -52,6 +55,9 @@ contract NodeRegistry is INodeRegistry {
     mapping(ModelId model => ModelParams) internal paramsOf;
 
     mapping(ModelId model => mapping(Role role => Place[])) internal places;
+
+    /// @dev Of places that were left and not taken again, first left first.
+    mapping(ModelId model => mapping(Role role => DoubleEndedQueue.Bytes32Deque)) internal vacancies;
 
     mapping(ModelId model => mapping(Role role => mapping(address account => Node))) internal nodes;
 
@@ -96,18 +102,18 @@ contract NodeRegistry is INodeRegistry {
     }
 
     /// @inheritdoc INodeRegistry
-    function join(ModelId model, Role role, uint96 amount, uint72 price, uint32 place_) external {
+    function join(ModelId model, Role role, uint96 amount, uint72 price) external {
         ModelParams storage params_ = _params(model);
         if (amount < params_.nodeStake) revert StakeTooSmall(amount, params_.nodeStake);
         if (role == Role.Assessor && price != 0) revert AssessorHasNoPrice(price);
         if (isJoined(model, role, msg.sender)) revert AlreadyJoined(model, role, msg.sender);
-        uint256 index = _takePlace(model, role, place_, params_.answerSeconds);
+        uint32 place_ = _takePlace(model, role, params_.answerSeconds);
         Node storage node = nodes[model][role][msg.sender];
         // Who left can still be drawn where it stood, at the price that it had.
         if (node.place != 0) _requireSettled(node, params_.answerSeconds);
-        node.place = uint32(index + 1);
+        node.place = place_ + 1;
         _setPrice(node, price);
-        emit NodeJoined(model, role, msg.sender, amount, price, index);
+        emit NodeJoined(model, role, msg.sender, amount, price, place_);
         VAULT.joinPool(_pool(model, role), msg.sender, amount);
     }
 
@@ -290,25 +296,21 @@ contract NodeRegistry is INodeRegistry {
         if (bytes(text).length > MAX_TEXT_BYTES) revert TextTooLong(bytes(text).length, MAX_TEXT_BYTES);
     }
 
-    /// @return index the place that is the caller's now
-    function _takePlace(
-        ModelId model,
-        Role role,
-        uint256 place_,
-        uint256 answerSeconds
-    ) internal returns (uint256 index) {
+    function _takePlace(ModelId model, Role role, uint256 answerSeconds) internal returns (uint32 place_) {
         Place[] storage all = places[model][role];
+        DoubleEndedQueue.Bytes32Deque storage vacant = vacancies[model][role];
         Place memory mine = Place(msg.sender, uint48(block.timestamp), 0);
-        if (place_ >= all.length) {
-            all.push(mine);
-            return all.length - 1;
+        if (!vacant.empty()) {
+            place_ = uint32(uint256(vacant.front()));
+            // No query asked before it was left can be selected any more.
+            if (block.timestamp >= all[place_].until + answerSeconds) {
+                vacant.popFront();
+                all[place_] = mine;
+                return place_;
+            }
         }
-        Place storage state = all[place_];
-        // No query asked before it was left can be selected any more.
-        uint256 freeAt = state.until == 0 ? type(uint256).max : state.until + answerSeconds;
-        if (block.timestamp < freeAt) revert PlaceTaken(place_, state.node, freeAt);
-        all[place_] = mine;
-        return place_;
+        place_ = uint32(all.length);
+        all.push(mine);
     }
 
     /// @dev Only one earlier price is remembered.
@@ -325,7 +327,9 @@ contract NodeRegistry is INodeRegistry {
 
     function _leave(ModelId model, Role role, address node) internal {
         if (!isJoined(model, role, node)) revert NotJoined(model, role, node);
-        places[model][role][nodes[model][role][node].place - 1].until = uint48(block.timestamp);
+        uint256 place_ = nodes[model][role][node].place - 1;
+        places[model][role][place_].until = uint48(block.timestamp);
+        vacancies[model][role].pushBack(bytes32(place_));
         emit NodeLeft(model, role, node);
         // Penalties may have left nothing.
         if (stakeOf(model, role, node) != 0) VAULT.leavePool(_pool(model, role), node);

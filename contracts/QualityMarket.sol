@@ -302,6 +302,8 @@ contract QualityMarket is IQualityMarket, EIP712 {
         bool isResponder = index < query_.responders;
         bytes32 typeHash = isResponder ? ANSWER_COMMITMENT_TYPEHASH : SCORE_COMMITMENT_TYPEHASH;
         for (uint256 i = 0; i < 2; i++) {
+            // What is on chain of who committed nothing.
+            if (commitments[i] == 0) revert ZeroCommitment();
             if (signatures[i].length == 0) _requireCommitted(queryId, index, commitments[i]);
             else _requireCommitmentSigned(queryId, node.node, commitments[i], typeHash, signatures[i]);
         }
@@ -332,7 +334,7 @@ contract QualityMarket is IQualityMarket, EIP712 {
     /// @inheritdoc IQualityMarket
     function selected(QueryId queryId) public view returns (INodeRegistry.Drawn[] memory nodes) {
         Query storage query_ = queries[queryId];
-        if (query_.stage < Stage.Selected) return nodes;
+        if (drawn[queryId][0].node == address(0)) return nodes;
         nodes = new INodeRegistry.Drawn[](uint256(query_.responders) + query_.assessors);
         for (uint256 i = 0; i < nodes.length; i++) nodes[i] = drawn[queryId][i];
     }
@@ -455,7 +457,6 @@ contract QualityMarket is IQualityMarket, EIP712 {
 
     function _requireCommitted(QueryId queryId, uint256 index, bytes32 commitment) internal view {
         bytes32 recorded = commitmentOf[queryId][index];
-        if (commitment == 0) revert ZeroCommitment();
         if (recorded != commitment) revert CommitmentMismatch(commitment, recorded);
     }
 

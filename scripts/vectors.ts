@@ -1,4 +1,5 @@
-// npm run vectors -- FILE: holds TypeScript and Solidity against cases of the byte formats made elsewhere.
+// npm run vectors -- FILE: holds TypeScript and Solidity against cases of the byte formats and of the consensus of scores
+// made elsewhere.
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,14 +18,17 @@ import { keccak256, keccak256Bytes } from "../clients/model/keccak.ts";
 import { merkleProof, treeOfLeafHashes, verifyMerkleProof } from "../clients/model/merkle.ts";
 import { encodeLeaves, findInvalidEncoding } from "../clients/model/mxfp4.ts";
 import { integer, list, matching, oneOf, rule, type Schema, withFields } from "../clients/model/schema.ts";
+import { trimmedMean } from "../clients/model/trimmedMean.ts";
 import { applyUpdate } from "../clients/model/update.ts";
+import { weightedMedian } from "../clients/model/weightedMedian.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const DEFAULT_FILE = resolve(ROOT, "test/fixtures/formats.json");
+const DEFAULT_FILES = ["test/fixtures/formats.json", "test/fixtures/consensus.json"];
 const USAGE = `Usage: npm run vectors -- [FILE]
 
-Checks FILE (default: test/fixtures/formats.json) against the TypeScript and the Solidity code and ends with a line
-"N passed, N failed"; a vector counts once for each language. The exit status is 1 if any failed.`;
+Checks FILE (default: ${DEFAULT_FILES.join(" and ")}) against the TypeScript and the
+Solidity code and ends with a line "N passed, N failed"; a vector counts once for each language. The exit status is 1 if
+any failed.`;
 const SHOWN_CHARACTERS = 72;
 
 type Uint = number | string;
@@ -45,13 +49,25 @@ type Reject =
   | { what: "update"; updateLeaf: string }
   | { what: "padding"; updateLeaf: string; parameterCount: number; index: number }
   | { what: "proof"; root: string; depth: number; leaf: string; index: number; proof: string[] };
-type Formats = {
+/** Weighted values, and what the fixture's header says of them. */
+type Consensus = {
+  values: number[];
+  weights: number[];
+  share: number;
+  median: number;
+  medianDeviation: number;
+  mean: number;
+  meanDeviation: number;
+};
+/** A file has the sections of the byte formats, or that of the consensus. */
+type Vectors = Partial<{
   quantization: Quantization[];
   transition: Transition[];
   merkle: Merkle[];
   draws: Draw[];
   reject: Reject[];
-};
+  consensus: Consensus[];
+}>;
 
 /** One thing that a vector says, and what the code says. */
 type Claim = { what: string; expected: unknown; received: unknown };
@@ -62,9 +78,10 @@ type Checks = {
   merkle(vector: Merkle): Claims;
   draws(vector: Draw): Claims;
   reject(vector: Reject): Claims;
+  consensus(vector: Consensus): Claims;
 };
 
-const SECTIONS = ["quantization", "transition", "merkle", "draws", "reject"] as const;
+const SECTIONS = ["quantization", "transition", "merkle", "draws", "reject", "consensus"] as const;
 
 function hex(length?: number): Schema {
   const digits = length === undefined ? "([0-9a-fA-F]{2})*" : `[0-9a-fA-F]{${2 * length}}`;
@@ -117,6 +134,33 @@ const formatsSchema = withFields({
     (value, path) => rejectKind(value, path) ?? rejectSchemas[(value as Reject).what](value, path),
   ),
 });
+
+const consensusSchema = withFields({
+  consensus: list(
+    withFields({
+      values: list(integer(0), 1),
+      weights: list(integer(1), 1),
+      share: integer(0),
+      median: integer(0),
+      medianDeviation: integer(0),
+      mean: integer(0),
+      meanDeviation: integer(0),
+    }),
+  ),
+});
+
+const vectorsSchema: Schema = (value, path) =>
+  (Object.hasOwn(Object(value), "consensus") ? consensusSchema : formatsSchema)(value, path);
+
+function consensusClaims(
+  { median, medianDeviation, mean, meanDeviation }: Consensus,
+  received: readonly bigint[],
+): Claim[] {
+  const expected = { median, "deviation from the median": medianDeviation, "trimmed mean": mean };
+  return Object.entries({ ...expected, "deviation from the mean": meanDeviation }).map(
+    ([what, value], index) => ({ what, expected: value, received: received[index] }),
+  );
+}
 
 const typescript: Checks = {
   quantization({ leaf, mxfp4 }) {
@@ -176,6 +220,18 @@ const typescript: Checks = {
     }
     const reason = findInvalidEncoding(update, liveParameters(vector))?.reason;
     return [{ what: "reason", expected: "CODE_PAST_PARAMETER_COUNT", received: reason }];
+  },
+
+  consensus(vector) {
+    const [values, weights] = [vector.values.map(BigInt), vector.weights.map(BigInt)];
+    const deviation = (center: bigint) =>
+      weightedMedian(
+        values.map((value) => (value < center ? center - value : value - center)),
+        weights,
+      );
+    const median = weightedMedian(values, weights);
+    const mean = trimmedMean(values, weights, BigInt(vector.share));
+    return consensusClaims(vector, [median, deviation(median), mean, deviation(mean)]);
   },
 };
 
@@ -291,10 +347,14 @@ function solidity(harness: BaseContract): Checks {
         },
       ];
     },
+
+    async consensus(vector) {
+      return consensusClaims(vector, await call("consensus", vector.values, vector.weights, vector.share));
+    },
   };
 }
 
-function readFormats(file: string): Formats {
+function readVectors(file: string): Vectors {
   let text: string;
   try {
     text = readFileSync(file, "utf8");
@@ -311,7 +371,7 @@ function readFormats(file: string): Formats {
       file,
     });
   }
-  const problem = formatsSchema(value, "");
+  const problem = vectorsSchema(value, "");
   if (problem !== undefined) {
     const { path, expected, received } = problem;
     throw new GradworkError(
@@ -320,11 +380,11 @@ function readFormats(file: string): Formats {
       problem,
     );
   }
-  const formats = value as Formats;
-  if (SECTIONS.every((section) => formats[section].length === 0)) {
+  const vectors = value as Vectors;
+  if (SECTIONS.every((section) => (vectors[section] ?? []).length === 0)) {
     throw new GradworkError("VECTORS_EMPTY", `Expected at least one vector in ${file}, got none`, { file });
   }
-  return formats;
+  return vectors;
 }
 
 /** The library harness on an in-process chain, compiled if need be. */
@@ -373,19 +433,23 @@ async function main(): Promise<void> {
   if (positionals.length > 1) {
     throw new GradworkError("USAGE", `Expected one file, got ${positionals.join(", ")}\n\n${USAGE}`);
   }
-  const formats = readFormats(resolve(positionals[0] ?? DEFAULT_FILE));
+  const defaults = DEFAULT_FILES.map((file) => resolve(ROOT, file));
+  const files = positionals.length === 0 ? defaults : positionals.map((file) => resolve(file));
+  const vectors: Vectors = Object.assign({}, ...files.map(readVectors));
   const languages = { TypeScript: typescript, Solidity: solidity(await deployHarness()) };
 
   const rows = [["", ...Object.keys(languages)]];
   let passed = 0;
   let failed = 0;
   for (const section of SECTIONS) {
-    const count = formats[section].length;
+    const given = vectors[section];
+    if (given === undefined) continue;
+    const count = given.length;
     const row: string[] = [section];
     for (const [language, checks] of Object.entries(languages)) {
       // TypeScript can't see that a section's vectors and its check belong together.
       const check = checks[section] as (vector: unknown) => Claims;
-      const failures = await checkSection(section, language, formats[section], check);
+      const failures = await checkSection(section, language, given, check);
       row.push(`${count - failures} of ${count}`);
       passed += count - failures;
       failed += failures;

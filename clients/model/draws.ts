@@ -1,17 +1,19 @@
-// Draws from a round's seed (protocol §1), as Solidity's keccak256(abi.encode(…)) of six static words.
+// Draws from a round's or a query's seed (protocol §1), as Solidity's keccak256(abi.encode(…)) of six static words.
 import { fromHex } from "./bytes.ts";
 import { GradworkError } from "./errors.ts";
 import { keccak256Bytes } from "./keccak.ts";
 
 const WORD_BYTES = 32;
 
-/** What a draw is for: leaves to check, evaluation sequences, committee members. */
-export type DrawTag = "LEAF" | "EVAL" | "COMMITTEE";
+/** What a draw is for: leaves to check, evaluation sequences, committee members; who answers a query, who scores. */
+export type DrawTag = "LEAF" | "EVAL" | "COMMITTEE" | "RESPONDER" | "ASSESSOR";
 
 /**
  * uint256(keccak256(abi.encode(seed, tag, task, round, proposal, j))).
  * @param seed 32 bytes, 0x-prefixed hex
- * @param proposal 0 for EVAL and COMMITTEE
+ * @param task the model for RESPONDER and ASSESSOR
+ * @param round the query for these
+ * @param proposal of LEAF; 0 for all others
  * @param j the draw's number; the address for COMMITTEE
  * @throws {GradworkError} `INVALID_HEX` for the seed, `UINT256_OUT_OF_RANGE`
  */

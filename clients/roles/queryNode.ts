@@ -32,9 +32,6 @@ const FIRST_OPEN = "first-open-query";
 /** Blocks between the parties that may make a call that anyone may. */
 const BLOCKS_A_RANK = 2;
 
-/** More than there are. */
-const NEW_PLACE = 2 ** 32 - 1;
-
 /** Parties that wait for each other; those behind act together. */
 const MAX_RANK = 8;
 
@@ -146,22 +143,10 @@ async function requireStake(
   );
 }
 
-/** Takes a place that was left where there is one, so that draws seldom fail. */
 async function joinRegistry(node: QueryNode, amount: bigint, price: bigint): Promise<void> {
   const { gradwork, model, role } = node;
-  const { registry } = gradwork;
-  await persist(node, "join", async () => {
-    const index = roleIndex(role);
-    const count = Number(await registry.placeCount(model, index));
-    const { answerSeconds } = await registry.params(model);
-    const newest = await gradwork.provider.getBlock("latest");
-    let place = NEW_PLACE;
-    for (let left = 0; left < count && place === NEW_PLACE; left++) {
-      const { until } = await registry.place(model, index, left);
-      if (until !== 0n && BigInt(newest!.timestamp) >= until + answerSeconds) place = left;
-    }
-    await act(node, 0n, registry.join, [model, index, amount, price, place]);
-  });
+  const args = [model, roleIndex(role), amount, price] as const;
+  await persist(node, "join", () => act(node, 0n, gradwork.registry.join, [...args]));
 }
 
 /** A turn for each open query, a block at a time. */

@@ -145,7 +145,6 @@ interface INodeRegistry {
     error StakeTooSmall(uint256 given, uint256 limit);
     error AlreadyJoined(ModelId model, Role role, address node);
     error NotJoined(ModelId model, Role role, address node);
-    error PlaceTaken(uint256 place, address node, uint256 freeAt);
     error PriceSetTooSoon(uint256 timestamp, uint256 settableAt);
     error AssessorHasNoPrice(uint256 given);
     error StakeSuffices(uint256 stake, uint256 limit);
@@ -170,12 +169,12 @@ interface INodeRegistry {
     /// @notice Tells where the caller serves, at most 256 bytes, and its X25519 public key.
     function announce(string calldata endpoint, bytes32 encryptionKey) external;
 
-    /// @notice Has the caller be drawn from now on, and so accepts the duties that it is drawn for.
+    /// @notice Has the caller be drawn from now on, and so accepts the duties that it is drawn for. It stands at the place
+    /// that was left first, once that is out of every query's reach, else at a new one: who joins and leaves over and over
+    /// leaves no places behind that would make draws fail.
     /// @param amount of its free stake, at least the model's `nodeStake`
     /// @param price of an answer; 0 for an assessor
-    /// @param place where it stands: one that was left and is out of every query's reach; a new one where there is none of
-    /// that number
-    function join(ModelId model, Role role, uint96 amount, uint72 price, uint32 place) external;
+    function join(ModelId model, Role role, uint96 amount, uint72 price) external;
 
     /// @notice Adds `amount` of the caller's free stake to what it joined with.
     function addStake(ModelId model, Role role, uint96 amount) external;

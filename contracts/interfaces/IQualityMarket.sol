@@ -222,7 +222,7 @@ interface IQualityMarket {
 
     function phase(QueryId query) external view returns (Phase);
 
-    /// @notice Who was drawn, responders first.
+    /// @notice Who was drawn, responders first; nobody of a query that was not selected.
     function selected(QueryId query) external view returns (INodeRegistry.Drawn[] memory);
 
     /// @notice What a node committed on chain, responders first; or zero.

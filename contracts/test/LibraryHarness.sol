@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {Consensus} from "../libraries/Consensus.sol";
 import {Draws} from "../libraries/Draws.sol";
 import {Float32} from "../libraries/Float32.sol";
 import {LeafCheck, LeafVerdict} from "../libraries/LeafCheck.sol";
@@ -189,6 +190,36 @@ contract LibraryHarness {
         uint256 size
     ) external pure returns (uint256) {
         return Sortition.weightOf(draw_, stake, total, size);
+    }
+
+    /* CONSENSUS */
+
+    function sorted(uint256[] calldata words) external pure returns (uint256[] memory list) {
+        list = words;
+        Consensus.sort(list);
+    }
+
+    /// @param values in any order, with a weight each
+    /// @return median the weighted one
+    /// @return medianDeviation weighted median of the distances from it
+    /// @return mean trimmed by `share`
+    /// @return meanDeviation the same from the mean
+    function consensus(
+        uint256[] calldata values,
+        uint256[] calldata weights,
+        uint256 share
+    ) external pure returns (uint256 median, uint256 medianDeviation, uint256 mean, uint256 meanDeviation) {
+        uint256[] memory list = new uint256[](values.length);
+        uint256 total = 0;
+        for (uint256 i = 0; i < list.length; ++i) {
+            list[i] = Consensus.weighted(values[i], weights[i]);
+            total += weights[i];
+        }
+        Consensus.sort(list);
+        median = Consensus.median(list, total);
+        medianDeviation = Consensus.deviation(list, total, median);
+        mean = Consensus.trimmedMean(list, total, share);
+        meanDeviation = Consensus.deviation(list, total, mean);
     }
 
     function _leaf(

@@ -66,7 +66,7 @@ describe("QualityMarket, its two paths", () => {
     await collectAll(query);
     expect(await gains(query, before)).to.deep.equal(slow);
 
-    const { answerMost, dutyMost, burned } = splitFee(query, FEE);
+    const { answerMost, dutyMost, burned } = splitFee(query);
     const prices = query.drawnResponders.map((node) => PRICES[query.responders.indexOf(node)]!);
     const trust = 500_000n;
     const verdict = appraise(

@@ -29,6 +29,14 @@ export const formats: Formats = JSON.parse(
   readFileSync(new URL("../fixtures/formats.json", import.meta.url), "utf8"),
 );
 
+type Consensus = Record<"share" | "median" | "medianDeviation" | "mean" | "meanDeviation", number> &
+  Record<"values" | "weights", number[]>;
+
+/** Medians, trimmed means and deviations, made with exact fractions. */
+export const consensusVectors: { consensus: Consensus[] } = JSON.parse(
+  readFileSync(new URL("../fixtures/consensus.json", import.meta.url), "utf8"),
+);
+
 export function bytesOf(hex: string): Uint8Array {
   return Uint8Array.from(Buffer.from(hex, "hex"));
 }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
-import { formats } from "./formats.ts";
+import { consensusVectors, formats } from "./formats.ts";
 
 const SCRIPT = fileURLToPath(new URL("../../scripts/vectors.ts", import.meta.url));
 
@@ -35,14 +35,15 @@ describe("vectors script", () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  it("passes the fixture in both languages", () => {
+  it("passes the fixtures in both languages", () => {
     const { status, lines } = runVectors();
-    const count = Object.values(formats).reduce(
+    const count = Object.values({ ...formats, ...consensusVectors }).reduce(
       (sum, each) => sum + (Array.isArray(each) ? each.length : 0),
       0,
     );
     expect(lines.at(-1)).to.equal(`${2 * count} passed, 0 failed`);
-    expect(lines.at(-2)).to.match(/^reject +37 of 37 +37 of 37/);
+    expect(lines.at(-2)).to.match(/^consensus +59 of 59 +59 of 59/);
+    expect(lines.at(-3)).to.match(/^reject +37 of 37 +37 of 37/);
     expect(status).to.equal(0);
   });
 
@@ -82,6 +83,22 @@ describe("vectors script", () => {
     }
   });
 
+  it("fails each wrong consensus in each language", () => {
+    const wrong = structuredClone(consensusVectors);
+    for (const [i, name] of (["median", "medianDeviation", "mean", "meanDeviation"] as const).entries()) {
+      wrong.consensus[10 + i]![name]++;
+    }
+    const { status, lines } = runVectors(write(JSON.stringify(wrong)));
+    expect(lines.at(-1)).to.equal("110 passed, 8 failed");
+    expect(status).to.equal(1);
+    for (let i = 10; i < 14; i++) {
+      for (const language of ["TypeScript", "Solidity"]) {
+        const failures = lines.filter((line) => line.startsWith(`consensus[${i}] ${language}, `));
+        expect(failures, `${i} ${language}`).to.have.length(1);
+      }
+    }
+  });
+
   it("refuses a file that is missing, not JSON, of another structure or without vectors, without a stack trace", () => {
     const empty = { quantization: [], transition: [], merkle: [], draws: [], reject: [] };
     const { mxfp4 } = formats.quantization[0]!;
@@ -95,6 +112,8 @@ describe("vectors script", () => {
       [[], /Expected an object at the top/],
       [{ ...empty, draws: undefined }, /Expected this field at draws/],
       [empty, /Expected at least one vector/],
+      [{ consensus: [] }, /Expected at least one vector/],
+      [{ consensus: [{ values: [] }] }, /at consensus\[0\]\.values/],
       [{ ...empty, quantization: [{ leaf: "00", mxfp4 }] }, /hex of 1024 bytes at quantization\[0\]\.leaf/],
       [{ ...empty, reject: [{ what: "leaf" }] }, /"transition" or "update" or .* at reject\[0\]\.what/],
     ] as const) {

@@ -1,4 +1,4 @@
-import { id, parseEther, type Signer, Wallet } from "ethers";
+import { type ContractTransactionResponse, id, parseEther, type Signer, Wallet } from "ethers";
 import {
   answerCommitment,
   commitmentsHash,
@@ -8,11 +8,12 @@ import {
   scoreCommitment,
   typedDataDomain,
 } from "../../../clients/chain/queryStatements.ts";
-import type { AppraisalParams } from "../../../clients/model/appraisal.ts";
+import { type AppraisalParams, appraise, type Verdict } from "../../../clients/model/appraisal.ts";
 import { packScores } from "../../../clients/model/scores.ts";
-import type { INodeRegistry, NodeRegistry } from "../../../types/NodeRegistry.ts";
-import type { QualityMarket } from "../../../types/QualityMarket.ts";
+import type { INodeRegistry } from "../../../types/NodeRegistry.ts";
+import { wealthOf } from "./money.ts";
 import {
+  BURN_ADDRESS,
   deployScenario,
   ethers,
   fundParty,
@@ -67,8 +68,6 @@ export const PROMPT_HASH = promptHash(id("What is a whale?"), id("salt"));
 
 /** A model with its nodes, from which queries are asked. */
 export type Service = Scenario & {
-  quality: QualityMarket;
-  registry: NodeRegistry;
   model: bigint;
   modelParams: ModelParams;
   responders: Wallet[];
@@ -89,20 +88,25 @@ export async function openService(
   counts = { responders: 3, assessors: 5 },
 ): Promise<Service> {
   const scenario = await networkHelpers.loadFixture(deployScenario);
-  const { contracts } = scenario.deployment;
-  const quality = await ethers.getContractAt("QualityMarket", contracts.QualityMarket);
-  const registry = await ethers.getContractAt("NodeRegistry", contracts.NodeRegistry);
+  return serve(scenario, overrides, counts);
+}
+
+/** The same on a scenario. */
+export async function serve(
+  scenario: Scenario,
+  overrides: Partial<ModelParams> = {},
+  counts = { responders: 3, assessors: 5 },
+): Promise<Service> {
+  const { registry, owner } = scenario;
   const modelParams = { ...MODEL_PARAMS, ...overrides };
   const model = await registry.modelCount();
   await tick();
-  await registry.connect(scenario.owner).registerModel(modelParams, id("record"), "http://127.0.0.1/record");
+  await registry.connect(owner).registerModel(modelParams, id("record"), "http://127.0.0.1/record");
   const parties: Wallet[] = [];
   for (let i = 0; i < counts.responders + counts.assessors; i++) parties.push(await nodeParty(scenario, i));
   const [responders, assessors] = [parties.slice(0, counts.responders), parties.slice(counts.responders)];
   const service: Service = {
     ...scenario,
-    quality,
-    registry,
     model,
     modelParams,
     responders,
@@ -123,7 +127,6 @@ export async function nodeParty(scenario: Scenario, number: number): Promise<Wal
   return wallet;
 }
 
-/** At a new place. */
 export async function join(
   { registry, model, modelParams }: Service,
   role: bigint,
@@ -132,25 +135,53 @@ export async function join(
   amount = modelParams.nodeStake,
 ): Promise<void> {
   await tick();
-  await registry.connect(node).join(model, role, amount, price, await registry.placeCount(model, role));
+  await registry.connect(node).join(model, role, amount, price);
 }
 
-/** Asks for as many answers and scores as there are nodes. */
-export async function ask(
-  { quality, model, modelParams, responders, assessors, asker }: Service,
-  fee = FEE,
-): Promise<bigint> {
+/** The arguments of `ask`, in order. */
+export type Asking = {
+  model: bigint;
+  promptHash: string;
+  responders: bigint;
+  assessors: bigint;
+  fee: bigint;
+  answerBy: bigint;
+};
+type AskArguments = [model: bigint, hash: string, responders: bigint, assessors: bigint, bigint, bigint];
+
+/** Of an `ask` in the next second, for as many answers and scores as there are nodes. */
+export async function askArguments(service: Service, overrides: Partial<Asking> = {}): Promise<AskArguments> {
+  const { model, promptHash, responders, assessors, fee, answerBy } = {
+    model: service.model,
+    promptHash: PROMPT_HASH,
+    responders: BigInt(service.responders.length),
+    assessors: BigInt(service.assessors.length),
+    fee: FEE,
+    answerBy: (await now()) + 1n + service.modelParams.answerSeconds,
+    ...overrides,
+  };
+  return [model, promptHash, responders, assessors, fee, answerBy];
+}
+
+/** Asks, and gives the query's number. */
+export async function ask(service: Service, overrides: Partial<Asking> = {}): Promise<bigint> {
+  const { quality, asker } = service;
   const query = await quality.queryCount();
-  const answerBy = (await now()) + 1n + modelParams.answerSeconds;
+  const values = await askArguments(service, overrides);
   await tick();
-  await quality.connect(asker).ask(model, PROMPT_HASH, responders.length, assessors.length, fee, answerBy);
+  await quality.connect(asker).ask(...values);
   return query;
 }
 
-/** Asks, and selects at the first block that can. */
-export async function select(service: Service, fee = FEE): Promise<Query> {
-  const query = await ask(service, fee);
+/** Passes to where the next block can select what was just asked. */
+export async function awaitSeed(): Promise<void> {
   for (let i = 0; i < 2; i++) await passTo((await now()) + 1n);
+}
+
+/** Asks, and selects at the first block that can. */
+export async function select(service: Service, overrides: Partial<Asking> = {}): Promise<Query> {
+  const query = await ask(service, overrides);
+  await awaitSeed();
   await tick();
   await service.quality.connect(service.stranger).select(query);
   return { ...service, query, ...(await drawnNodes(service, query)) };
@@ -158,21 +189,19 @@ export async function select(service: Service, fee = FEE): Promise<Query> {
 
 async function drawnNodes({ quality, responders, assessors }: Service, query: bigint) {
   const nodes = await quality.selected(query);
+  const count = Number((await quality.query(query)).responders);
   const signers = new Map([...responders, ...assessors].map((signer) => [signer.address, signer]));
   const drawn = nodes.map(({ node }) => signers.get(node)!);
-  return {
-    drawnResponders: drawn.slice(0, responders.length),
-    drawnAssessors: drawn.slice(responders.length),
-  };
+  return { drawnResponders: drawn.slice(0, count), drawnAssessors: drawn.slice(count) };
 }
 
 /** The most that an answer and a duty earn, and what is burned: as the market splits a fee. */
-export function splitFee({ modelParams, responders, assessors }: Service, fee: bigint) {
+export function splitFee({ modelParams, drawnResponders, drawnAssessors }: Query, fee = FEE) {
   const burned = (fee * modelParams.burnShare) / 1_000_000n;
   const assessing = (fee * modelParams.assessorShare) / 1_000_000n;
   return {
-    answerMost: (fee - burned - assessing) / BigInt(responders.length),
-    dutyMost: assessing / BigInt(assessors.length),
+    answerMost: (fee - burned - assessing) / BigInt(drawnResponders.length),
+    dutyMost: assessing / BigInt(drawnAssessors.length),
     burned,
   };
 }
@@ -193,6 +222,58 @@ export async function collectAll({ registry, model, responders, assessors }: Ser
       await registry.collect(model, role, node);
     }
   }
+}
+
+/* WHAT A QUERY COMES TO */
+
+/** What came of a query; of an assessor that revealed nothing, no scores. */
+export type Play = {
+  scores: readonly (readonly number[] | undefined)[];
+  unanswered?: readonly number[];
+  convictedResponders?: readonly number[];
+  convictedAssessors?: readonly number[];
+};
+
+/** What the twin says of it, by the prices and trust that were drawn. */
+export async function verdictOn(query: Query, play: Play): Promise<Verdict> {
+  const { unanswered = [], convictedResponders = [], convictedAssessors = [] } = play;
+  const nodes = await query.quality.selected(query.query);
+  const count = query.drawnResponders.length;
+  const { answerMost, dutyMost } = splitFee(query);
+  return appraise(
+    nodes.slice(0, count).map(({ price }, j) => ({
+      price,
+      isCommitted: !unanswered.includes(j),
+      isConvicted: convictedResponders.includes(j),
+    })),
+    nodes.slice(count).map(({ trust }, i) => ({
+      weight: trust,
+      scores: play.scores[i],
+      isConvicted: convictedAssessors.includes(i),
+    })),
+    answerMost,
+    dutyMost,
+    appraisalParams(query.modelParams),
+  );
+}
+
+/** What the asker, each responder and assessor, and the burn address gain by settling it, in wei. */
+export function gainsOf(query: Query, { answers, assessors }: Verdict): bigint[] {
+  const { burned } = splitFee(query);
+  const pay = [...answers, ...assessors].reduce((sum, { paid }) => sum + paid, 0n);
+  const losses = assessors.reduce((sum, { lost }) => sum + lost, 0n);
+  return [
+    FEE - burned - pay,
+    ...answers.map(({ paid }) => paid),
+    ...assessors.map(({ paid, lost }) => paid - lost),
+    losses,
+  ];
+}
+
+/** What the same parties have. */
+export async function wealthAround(query: Query): Promise<bigint[]> {
+  const parties = [query.asker, ...query.drawnResponders, ...query.drawnAssessors, BURN_ADDRESS];
+  return Promise.all(parties.map((party) => wealthOf(query, party)));
 }
 
 /* STATEMENTS */
@@ -292,6 +373,25 @@ export async function revealScores(
       .connect(query.stranger)
       .revealScores(query.query, index, packScores(list), SCORE_SALT);
   }
+}
+
+/** By a stranger. */
+export async function settle({ quality, query, stranger }: Query): Promise<ContractTransactionResponse> {
+  await tick();
+  return quality.connect(stranger).settle(query);
+}
+
+/** Plays a selected query to the first second in which it can be settled. */
+export async function playOut(query: Query, { scores, unanswered = [] }: Play): Promise<void> {
+  const { quality } = query;
+  const indices = [...query.drawnResponders.keys()].filter((index) => !unanswered.includes(index));
+  await commitAnswers(query, indices.values());
+  if (unanswered.length > 0) await passTo((await quality.query(query.query)).answersEndAt);
+  if (indices.length === 0) return;
+  await commitScores(query, scores);
+  if (scores.includes(undefined)) await passTo((await quality.query(query.query)).commitsEndAt);
+  await revealScores(query, scores);
+  if (scores.includes(undefined)) await passTo((await quality.query(query.query)).revealsEndAt);
 }
 
 export async function phaseOf({ quality, query }: Query): Promise<(typeof QUERY_PHASES)[number]> {

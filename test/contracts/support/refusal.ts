@@ -37,11 +37,12 @@ export async function expectRefusal(
 
 /** {@link expectRefusal} with the contracts of a scenario; the error is the market's where none is given. */
 export async function expectRefused(
-  { token, vault, market, committee, disputes }: Scenario,
+  { token, vault, market, committee, disputes, quality, registry }: Scenario,
   send: () => Promise<unknown>,
   error: string,
   args: unknown[],
   declaring: BaseContract = market,
 ): Promise<void> {
-  await expectRefusal([token, vault, market, committee, disputes], send, declaring, error, args);
+  const stored = [token, vault, market, committee, disputes, quality, registry];
+  await expectRefusal(stored, send, declaring, error, args);
 }

@@ -29,6 +29,8 @@ import { deployGradwork } from "../../../deploy/deployGradwork.ts";
 import type { Committee, ICommittee } from "../../../types/Committee.ts";
 import type { Disputes } from "../../../types/Disputes.ts";
 import type { LeafChecker } from "../../../types/LeafChecker.ts";
+import type { NodeRegistry } from "../../../types/NodeRegistry.ts";
+import type { QualityMarket } from "../../../types/QualityMarket.ts";
 import type { BlockHashRandomness } from "../../../types/randomness/BlockHashRandomness.ts";
 import type { StakeVault } from "../../../types/StakeVault.ts";
 import type { TestToken } from "../../../types/TestToken.ts";
@@ -40,6 +42,23 @@ export const connection = await network.create({
   override: { initialDate: "2030-01-01T00:00:00Z" },
 });
 export const { ethers, networkHelpers } = connection;
+
+/** Fixtures that were loaded, in order, and the chain after each: going back to one undoes those after it. */
+const loaded: { fixture: unknown; value: unknown; restore: () => Promise<void> }[] = [];
+
+// Hardhat's own goes on to believe in snapshots that are gone where a fixture loads another.
+networkHelpers.loadFixture = async <T>(fixture: (chain: typeof connection) => Promise<T>): Promise<T> => {
+  const index = loaded.findIndex((each) => each.fixture === fixture);
+  if (index !== -1) {
+    await loaded[index]!.restore();
+    loaded.length = index + 1;
+    return loaded[index]!.value as T;
+  }
+  const value = await fixture(connection);
+  const { restore } = await networkHelpers.takeSnapshot();
+  loaded.push({ fixture, value, restore });
+  return value;
+};
 
 export const BURN_ADDRESS = "0x000000000000000000000000000000000000dEaD";
 
@@ -56,6 +75,8 @@ export type Scenario = {
   market: TrainingMarket;
   committee: Committee;
   disputes: Disputes;
+  quality: QualityMarket;
+  registry: NodeRegistry;
   deployer: HardhatEthersSigner;
   owner: HardhatEthersSigner;
   miner: HardhatEthersSigner;
@@ -175,6 +196,8 @@ export async function openScenario(deployment: Deployment): Promise<Scenario> {
     market: await ethers.getContractAt("TrainingMarket", contracts.TrainingMarket),
     committee: await ethers.getContractAt("Committee", contracts.Committee),
     disputes: await ethers.getContractAt("Disputes", contracts.Disputes),
+    quality: await ethers.getContractAt("QualityMarket", contracts.QualityMarket),
+    registry: await ethers.getContractAt("NodeRegistry", contracts.NodeRegistry),
     deployer: signers[0]!,
     owner: signers[1]!,
     miner: signers[2]!,
