@@ -185,7 +185,7 @@ interface IQualityMarket {
 
     /* THE FAST PATH */
 
-    /// @notice Settles a query by what all its parties signed, before its reveals end. What is on chain already must be
+    /// @notice Settles a query by what all its parties signed, before it can be settled by what is on chain. What is on chain already must be
     /// what they signed.
     /// @param answers what each responder committed to, in their order
     /// @param scores of each assessor, in theirs
