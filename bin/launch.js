@@ -10,6 +10,7 @@ const npmScripts = {
   test: "npm test",
   invariants: "npm run test:deep",
   mutation: "npm run test:mutation",
+  simulation: "npm run sim",
   modelsBuild: "npm run models:build",
   modelsEval: "npm run models:eval",
   prepack: "npm pack",
