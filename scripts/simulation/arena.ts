@@ -130,8 +130,8 @@ export async function openArena(provider: EIP1193Provider): Promise<Arena> {
       [RESPONDER, opened.responders, PRICE],
       [ASSESSOR, opened.assessors, 0n],
     ] as const) {
-      for (const [place, node] of nodes.entries()) {
-        await call(node, "NodeRegistry", opened.registry, "join", [model, role, STAKE, price, place]);
+      for (const node of nodes) {
+        await call(node, "NodeRegistry", opened.registry, "join", [model, role, STAKE, price]);
       }
     }
   }
