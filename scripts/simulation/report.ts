@@ -122,14 +122,15 @@ ${parameterTable()}
 
 /** Mean error by share of malicious assessors: a panel for each attack. */
 export function drawErrors(results: Results): string {
+  const most = Math.ceil(5 * Math.max(...results.attacks.map(({ error }) => error))) / 5;
   return drawChart({
     title: "Mean error of the consensus",
     xLabel: "malicious assessors",
     xTicks: SHARES,
-    yTicks: [0, 0.1, 0.2, 0.3, 0.4, 0.5],
+    yTicks: Array.from({ length: Math.round(5 * most) + 1 }, (_, i) => i / 5),
     formatY: (value) => value.toFixed(1),
     limit: BROKEN_ERROR,
-    columns: 2,
+    columns: STRATEGIES.length,
     panels: STRATEGIES.map((strategy) => ({
       title: strategy,
       lines: AGGREGATE_NAMES.map((aggregate) => ({
@@ -159,7 +160,7 @@ export function drawPay(results: Results): string {
     title: "Pay of one assessor, stake lost taken off, in per cent of what its duty can earn",
     xLabel: "malicious assessors",
     xTicks: SHARES,
-    yTicks: Array.from({ length: 2 * (most - least) + 1 }, (_, i) => least + i / 2),
+    yTicks: Array.from({ length: most - least + 1 }, (_, i) => least + i),
     formatY: percent,
     limit: 0,
     columns: STRATEGIES.length,
