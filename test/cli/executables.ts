@@ -102,8 +102,8 @@ describe("the gradwork executable", () => {
     const output = await send({ privateKey: chain.funderKey }, "deploy");
 
     expect(output).to.include("seeds from block-hash");
-    // Six contracts and the call that ties the vault to the market, each once.
-    expect((await funder.wallet.getNonce()) - nonce).to.equal(accounts.length + 7);
+    // Seven contracts and the call that names them to the vault, each once.
+    expect((await funder.wallet.getNonce()) - nonce).to.equal(accounts.length + 8);
     const deployment = readDeployment(join(folder, "deployment.json"));
     for (const [name, address] of Object.entries(deployment.contracts)) {
       expect(output).to.match(new RegExp(`${name} +${address}`));
