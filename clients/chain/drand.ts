@@ -1,5 +1,6 @@
 import { get as httpGet, type IncomingMessage } from "node:http";
 import { get as httpsGet } from "node:https";
+import { parseBaseUrl } from "../http/endpoint.ts";
 import { GradworkError } from "../model/errors.ts";
 
 /** Quicknet, the only beacon whose signatures contracts/randomness/DrandRandomness.sol takes. */
@@ -113,21 +114,13 @@ function fieldHex(element: bigint): string {
  * @throws {GradworkError} `DRAND_BAD_URL`
  */
 export function parseDrandUrl(given: string): string {
-  const url = URL.parse(given);
-  if (
-    url === null ||
-    !["http:", "https:"].includes(url.protocol) ||
-    url.username !== "" ||
-    url.password !== "" ||
-    /[?#]/.test(given)
-  ) {
-    throw new GradworkError(
-      "DRAND_BAD_URL",
-      `Expected an http or https URL without credentials, query or fragment, got ${JSON.stringify(given)}`,
-      { url: given },
-    );
-  }
-  return url.href.replace(/\/+$/, "");
+  const url = parseBaseUrl(given);
+  if (url !== undefined) return url;
+  throw new GradworkError(
+    "DRAND_BAD_URL",
+    `Expected an http or https URL without credentials, query or fragment, got ${JSON.stringify(given)}`,
+    { url: given },
+  );
 }
 
 /** A response's body as text, never more of it than the limit. Redirects are not followed, and nothing is decoded. */

@@ -1,6 +1,6 @@
 // The options of the commands that run a node of a model.
 import type { Command } from "commander";
-import { parseEndpoint } from "../storage/blobFetch.ts";
+import { parseEndpoint } from "../http/endpoint.ts";
 import {
   addSenderOptions,
   prepareSender,
@@ -44,7 +44,7 @@ export function addNodeOptions(command: Command): Command {
   return addSenderOptions(command);
 }
 
-/** @throws {GradworkError} `INVALID_OPTION`, `BLOB_BAD_ENDPOINT`, and as `prepareSender` does */
+/** @throws {GradworkError} `INVALID_OPTION`, `BAD_ENDPOINT`, and as `prepareSender` does */
 export function prepareNode(raw: RawNodeOptions, env: NodeJS.ProcessEnv): NodeRunOptions {
   const { state, host, publicUrl, stake } = raw;
   if (state === "") throw invalidOption("--state", state, "a folder");

@@ -1,6 +1,6 @@
 // The options of the commands that run a party.
 import type { Command } from "commander";
-import { parseEndpoint } from "../storage/blobFetch.ts";
+import { parseEndpoint } from "../http/endpoint.ts";
 import { addRoleOptions, prepareRole, type RawRoleOptions, type RoleOptions } from "./roleOptions.ts";
 import { invalidOption, wholeNumber } from "./values.ts";
 
@@ -44,7 +44,7 @@ export function addThreadsOption(command: Command): Command {
   return command.option("--threads <n>", "threads that compute (default: one a core)");
 }
 
-/** @throws {GradworkError} `INVALID_OPTION`, `BLOB_BAD_ENDPOINT`, and as `prepareSender` does */
+/** @throws {GradworkError} `INVALID_OPTION`, `BAD_ENDPOINT`, and as `prepareSender` does */
 export function prepareParty(raw: RawPartyOptions, env: NodeJS.ProcessEnv): PartyRunOptions {
   const { state, blobs, host, publicUrl } = raw;
   if (state === "") throw invalidOption("--state", state, "a folder");

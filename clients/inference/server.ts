@@ -2,6 +2,7 @@
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { sleep } from "../chain/sleep.ts";
+import { parseBaseUrl } from "../http/endpoint.ts";
 import { GradworkError } from "../model/errors.ts";
 import {
   type Answer,
@@ -67,7 +68,7 @@ const SHOWN_CHARACTERS = 200;
 export function openServer(options: ServerOptions, env: NodeJS.ProcessEnv = process.env): Generator {
   const { model, api, sampling = DEFAULT_SAMPLING } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const url = `${parseBaseUrl(options.baseUrl)}/${api === "chat" ? "chat/completions" : "completions"}`;
+  const url = `${requireBaseUrl(options.baseUrl)}/${api === "chat" ? "chat/completions" : "completions"}`;
   const key = options.keyVariable === undefined ? undefined : readKey(env, options.keyVariable);
 
   function readPrompt(prompt: Uint8Array, maxTokens: number): string {
@@ -296,23 +297,15 @@ function readChunk(data: string, source: Source): { piece: string; finishReason:
 }
 
 /** @throws {GradworkError} `SERVER_BAD_URL` unless it is http or https, without credentials, query or fragment */
-function parseBaseUrl(baseUrl: string): string {
-  const url = URL.parse(baseUrl);
-  if (
-    url === null ||
-    !["http:", "https:"].includes(url.protocol) ||
-    url.username !== "" ||
-    url.password !== "" ||
-    /[?#]/.test(baseUrl)
-  ) {
-    // Not shown: credentials may be in it.
-    throw new GradworkError(
-      "SERVER_BAD_URL",
-      "Expected the server's base URL to be http or https without credentials, query or fragment; a key goes into an " +
-        "environment variable",
-    );
-  }
-  return url.href.replace(/\/+$/, "");
+function requireBaseUrl(text: string): string {
+  const url = parseBaseUrl(text);
+  if (url !== undefined) return url;
+  // Not shown: credentials may be in it.
+  throw new GradworkError(
+    "SERVER_BAD_URL",
+    "Expected the server's base URL to be http or https without credentials, query or fragment; a key goes into an " +
+      "environment variable",
+  );
 }
 
 function readKey(env: NodeJS.ProcessEnv, variable: string): string {

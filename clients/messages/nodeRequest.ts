@@ -1,5 +1,5 @@
+import { parseEndpoint } from "../http/endpoint.ts";
 import { GradworkError } from "../model/errors.ts";
-import { parseEndpoint } from "../storage/blobFetch.ts";
 import type { Json } from "../storage/stateStore.ts";
 
 /** Longest reply in bytes: a sealed prompt with its answer. */
@@ -15,7 +15,7 @@ export type RequestOptions = {
  * Asks a node for its part in a query.
  * @param endpoint base URL that the node announced: not trusted
  * @param name of the request
- * @throws {GradworkError} `BLOB_BAD_ENDPOINT`; `NODE_UNREACHABLE`, `NODE_TOO_SLOW`, `NODE_REDIRECTS`,
+ * @throws {GradworkError} `BAD_ENDPOINT`; `NODE_UNREACHABLE`, `NODE_TOO_SLOW`, `NODE_REDIRECTS`,
  * `NODE_REPLY_TOO_LARGE`, `NODE_BAD_REPLY`; `NODE_REFUSED` with the node's own code as `reason`
  * @throws the signal's reason on abort
  */

@@ -1,6 +1,5 @@
-import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type Listening, listen, sendJson } from "../http/server.ts";
 import { GradworkError } from "../model/errors.ts";
 import type { Json } from "../storage/stateStore.ts";
 
@@ -17,13 +16,6 @@ const QUERY_PATH = /^\/queries\/(0|[1-9][0-9]{0,18})\/([a-z]+)$/;
 /** Answers one kind of request about a query; a GradworkError that it throws is told to who asked. */
 export type NodeHandler = (query: bigint, body: Json, signal: AbortSignal) => Promise<Json>;
 
-export type NodeServer = {
-  /** `http://host:port` */
-  readonly url: string;
-  /** Stops listening and breaks off what is under way; resolves when the port is free. */
-  close(): Promise<void>;
-};
-
 /**
  * Serves a node's part of queries, JSON for JSON:
  *
@@ -32,7 +24,7 @@ export type NodeServer = {
  * Refusals are `{code, message}` with status 4xx, faults of the node 500 without a word of what went wrong.
  * @param port 0 for any free one
  * @param signal closes the server, as `close` does
- * @throws {GradworkError} `NODE_SERVER_LISTEN` when the address can't be listened on
+ * @throws {GradworkError} as `listen` does
  */
 export async function serveNode({
   handlers,
@@ -44,9 +36,7 @@ export async function serveNode({
   host: string;
   port: number;
   signal: AbortSignal;
-}): Promise<NodeServer> {
-  signal.throwIfAborted();
-
+}): Promise<Listening> {
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const [, query, name] = QUERY_PATH.exec(request.url ?? "") ?? [];
     const handler = name !== undefined && Object.hasOwn(handlers, name) ? handlers[name] : undefined;
@@ -63,50 +53,24 @@ export async function serveNode({
     const body = await readBody(request);
     const left = new AbortController();
     response.on("close", () => left.abort());
-    send(response, 200, await handler(BigInt(query), body, AbortSignal.any([signal, left.signal])));
+    sendJson(response, 200, await handler(BigInt(query), body, AbortSignal.any([signal, left.signal])));
   }
 
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: 8_192 },
     (request, response) => {
+      const refuse = (status: number, { code, message }: { code: string; message: string }) =>
+        sendJson(response, status, { code, message });
       answer(request, response).catch((error: unknown) => {
         if (response.headersSent) response.destroy();
-        else if (error instanceof RequestRefusal) refuse(response, error.status, error.code, error.message);
-        else if (error instanceof GradworkError) refuse(response, 409, error.code, error.message);
-        else refuse(response, 500, "NODE_FAULT", "the node failed at it");
+        else if (error instanceof RequestRefusal) refuse(error.status, error);
+        else if (error instanceof GradworkError) refuse(409, error);
+        else refuse(500, { code: "NODE_FAULT", message: "the node failed at it" });
       });
     },
   );
   server.maxConnections = MAX_CONNECTIONS;
-  server.listen(port, host);
-  try {
-    await once(server, "listening", { signal });
-  } catch (error) {
-    server.close();
-    signal.throwIfAborted();
-    throw new GradworkError(
-      "NODE_SERVER_LISTEN",
-      `Expected to serve on ${host} port ${port}, got "${(error as Error).message}"`,
-      { host, port },
-    );
-  }
-
-  let closing: Promise<void> | undefined;
-  function close(): Promise<void> {
-    closing ??= new Promise((resolve) => {
-      signal.removeEventListener("abort", close);
-      server.close(() => resolve());
-      server.closeAllConnections();
-    });
-    return closing;
-  }
-  signal.addEventListener("abort", close);
-
-  const address = server.address() as AddressInfo;
-  return {
-    url: `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`,
-    close,
-  };
+  return listen(server, { host, port, signal });
 }
 
 /** A request that is none of the protocol's. */
@@ -136,18 +100,4 @@ async function readBody(request: IncomingMessage): Promise<Json> {
   } catch {
     throw new RequestRefusal(400, "REQUEST_NOT_JSON", "a request is JSON in UTF-8");
   }
-}
-
-function refuse(response: ServerResponse, status: number, code: string, message: string): void {
-  send(response, status, { code, message });
-}
-
-function send(response: ServerResponse, status: number, value: Json): void {
-  const body = JSON.stringify(value);
-  response.writeHead(status, {
-    "content-type": "application/json",
-    "content-length": Buffer.byteLength(body),
-    "cache-control": "no-store",
-  });
-  response.end(body);
 }

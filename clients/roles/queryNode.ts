@@ -17,7 +17,8 @@ import {
 } from "../chain/queryView.ts";
 import { isSignedBy, signDigest } from "../chain/signing.ts";
 import { sleep } from "../chain/sleep.ts";
-import { type NodeHandler, type NodeServer, serveNode } from "../messages/nodeServer.ts";
+import type { Listening } from "../http/server.ts";
+import { type NodeHandler, serveNode } from "../messages/nodeServer.ts";
 import { newReaderSecret, openReader, type Reader } from "../messages/sealedBox.ts";
 import { GradworkError } from "../model/errors.ts";
 import { type DutyKey, type Json, openState, type StateStore } from "../storage/stateStore.ts";
@@ -87,7 +88,7 @@ export async function runQueryNode(
   const { model, directory, host, port } = options;
   const amount = await requireStake(actor, role, options);
   const state = openState(join(directory, "state.sqlite"));
-  let server: NodeServer | undefined;
+  let server: Listening | undefined;
   try {
     const contactOf = createContacts(gradwork, signal);
     const node: QueryNode = {

@@ -1,5 +1,6 @@
 import { get as httpGet, type IncomingMessage } from "node:http";
 import { get as httpsGet } from "node:https";
+import { parseEndpoint } from "../http/endpoint.ts";
 import { toHex } from "../model/bytes.ts";
 import { GradworkError } from "../model/errors.ts";
 import { treeDepth } from "../model/geometry.ts";
@@ -16,9 +17,6 @@ import {
   type TreeReference,
 } from "./blobReference.ts";
 import type { BlobStore } from "./blobStore.ts";
-
-/** Longest endpoint in bytes that a party can announce. */
-export const MAX_ENDPOINT_BYTES = 256;
 
 export type EndpointOptions = {
   /** base URLs, from whoever announced them: not trusted */
@@ -49,7 +47,7 @@ export type EndpointFailure = { readonly endpoint: string; readonly code: string
  * A blob's bytes, from the store or else from the first endpoint that sends them; the store has them afterwards.
  * After the preferred ones endpoints are tried in turn from a random one on, so that no party bears all the load.
  * @throws {GradworkError} `BLOB_UNAVAILABLE` with `failures: EndpointFailure[]` when every endpoint failed, each by
- *   `BLOB_BAD_ENDPOINT`, `BLOB_UNREACHABLE`, `BLOB_HTTP_STATUS`, `BLOB_REDIRECT`, `BLOB_ENCODED`, `BLOB_TOO_LARGE`,
+ *   `BAD_ENDPOINT`, `BLOB_UNREACHABLE`, `BLOB_HTTP_STATUS`, `BLOB_REDIRECT`, `BLOB_ENCODED`, `BLOB_TOO_LARGE`,
  *   `BLOB_TOO_SHORT`, `BLOB_TOO_SLOW` or `BLOB_HASH_MISMATCH`
  * @throws the signal's reason on abort; an error of the file system as it is
  */
@@ -171,31 +169,6 @@ async function collect(
     at += chunk.length;
   }
   return bytes;
-}
-
-/**
- * Checks an endpoint before it is announced or used.
- * @returns its URL without a slash at the end; a blob lies at `/blobs/{hash}` behind it, its parts behind that
- * @throws {GradworkError} `BLOB_BAD_ENDPOINT` unless it is http or https, without credentials, query or fragment, in
- *   at most 256 bytes
- */
-export function parseEndpoint(endpoint: string): string {
-  const url = Buffer.byteLength(endpoint) <= MAX_ENDPOINT_BYTES ? URL.parse(endpoint) : null;
-  if (
-    url === null ||
-    !["http:", "https:"].includes(url.protocol) ||
-    url.username !== "" ||
-    url.password !== "" ||
-    /[?#]/.test(endpoint)
-  ) {
-    throw new GradworkError(
-      "BLOB_BAD_ENDPOINT",
-      `Expected an http or https URL of at most ${MAX_ENDPOINT_BYTES} bytes without credentials, query or ` +
-        `fragment, got ${JSON.stringify(endpoint)}`,
-      { endpoint },
-    );
-  }
-  return url.href.replace(/\/+$/, "");
 }
 
 // A blob that the disk spoiled, or of another length under the same root, is fetched again and replaced.

@@ -1,9 +1,7 @@
-import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { GradworkError } from "../model/errors.ts";
+import { type Listening, listen, sendJson } from "../http/server.ts";
 import { HASH_BYTES } from "../model/keccak.ts";
 import type { BlobStore } from "./blobStore.ts";
 
@@ -24,13 +22,9 @@ export type BlobServerLimits = {
   readonly minBytesPerSecond: number;
 };
 
-export type BlobServer = {
-  /** `http://host:port` */
-  readonly url: string;
+export type BlobServer = Listening & {
   /** blob bytes handed to connections so far */
   readonly bytesServed: number;
-  /** Stops listening and breaks off what is under way; resolves when the port is free. */
-  close(): Promise<void>;
 };
 
 const defaultLimits: BlobServerLimits = {
@@ -51,7 +45,7 @@ const defaultLimits: BlobServerLimits = {
  * Every other answer is JSON `{code, message}`.
  * @param port 0 for any free one
  * @param signal closes the server, as `close` does
- * @throws {GradworkError} `BLOB_SERVER_LISTEN` when the address can't be listened on
+ * @throws {GradworkError} as `listen` does
  */
 export async function serveBlobs({
   store,
@@ -66,7 +60,6 @@ export async function serveBlobs({
   signal: AbortSignal;
   limits?: Partial<BlobServerLimits>;
 }): Promise<BlobServer> {
-  signal.throwIfAborted();
   const { maxConnections, requestTimeoutMs, idleTimeoutMs, minBytesPerSecond } = {
     ...defaultLimits,
     ...limits,
@@ -175,33 +168,9 @@ export async function serveBlobs({
   server.maxConnections = maxConnections;
   server.setTimeout(idleTimeoutMs);
 
-  server.listen(port, host);
-  try {
-    await once(server, "listening", { signal });
-  } catch (error) {
-    server.close();
-    signal.throwIfAborted();
-    throw new GradworkError(
-      "BLOB_SERVER_LISTEN",
-      `Expected to serve blobs on ${host} port ${port}, got "${(error as Error).message}"`,
-      { host, port },
-    );
-  }
-
-  let closing: Promise<void> | undefined;
-  function close(): Promise<void> {
-    closing ??= new Promise((resolve) => {
-      signal.removeEventListener("abort", close);
-      server.close(() => resolve());
-      server.closeAllConnections();
-    });
-    return closing;
-  }
-  signal.addEventListener("abort", close);
-
-  const address = server.address() as AddressInfo;
+  const { url, close } = await listen(server, { host, port, signal });
   return {
-    url: `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`,
+    url,
     get bytesServed() {
       return bytesServed;
     },
@@ -210,11 +179,5 @@ export async function serveBlobs({
 }
 
 function refuse(response: ServerResponse, status: number, code: string, message: string): void {
-  const body = JSON.stringify({ code, message });
-  response.writeHead(status, {
-    "content-type": "application/json",
-    "content-length": Buffer.byteLength(body),
-    "cache-control": "no-store",
-  });
-  response.end(body);
+  sendJson(response, status, { code, message });
 }

@@ -124,7 +124,7 @@ describe("command-line options", () => {
         expect(code, line).to.equal("INVALID_OPTION");
         expect(`${data.option} ${data.given}`).to.equal(line);
       }
-      expect(thrownBy(() => prepare("--endpoint ftp://a.example.org")).code).to.equal("BLOB_BAD_ENDPOINT");
+      expect(thrownBy(() => prepare("--endpoint ftp://a.example.org")).code).to.equal("BAD_ENDPOINT");
     });
   });
 
@@ -227,7 +227,7 @@ describe("command-line options", () => {
 
     it("ask for a public URL where the address is not one to be reached at", () => {
       expect(thrownBy(() => prepare("--host 0.0.0.0")).data).to.include({ option: "--host" });
-      expect(thrownBy(() => prepare("--public-url http://a?b")).code).to.equal("BLOB_BAD_ENDPOINT");
+      expect(thrownBy(() => prepare("--public-url http://a?b")).code).to.equal("BAD_ENDPOINT");
       expect(prepare("--host 0.0.0.0 --public-url http://a.example.org/")).to.include({
         host: "0.0.0.0",
         publicUrl: "http://a.example.org",

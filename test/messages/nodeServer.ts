@@ -1,8 +1,9 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect } from "chai";
+import type { Listening } from "../../clients/http/server.ts";
 import { MAX_REPLY_BYTES, requestNode } from "../../clients/messages/nodeRequest.ts";
-import { MAX_REQUEST_BYTES, type NodeServer, serveNode } from "../../clients/messages/nodeServer.ts";
+import { MAX_REQUEST_BYTES, serveNode } from "../../clients/messages/nodeServer.ts";
 import { GradworkError } from "../../clients/model/errors.ts";
 import type { Json } from "../../clients/storage/stateStore.ts";
 import { expectCode } from "../contracts/support/expectCode.ts";
@@ -14,7 +15,7 @@ describe("a node's server and who asks it", () => {
   const { signal } = ending;
   const options = { timeoutMs: 10_000, signal };
   const seen: unknown[] = [];
-  let server: NodeServer;
+  let server: Listening;
 
   before(async () => {
     const handlers = {
@@ -74,7 +75,7 @@ describe("a node's server and who asks it", () => {
 
   it("say where they can't listen", async () => {
     const port = Number(new URL(server.url).port);
-    await expectCode(serveNode({ handlers: {}, host: "127.0.0.1", port, signal }), "NODE_SERVER_LISTEN");
+    await expectCode(serveNode({ handlers: {}, host: "127.0.0.1", port, signal }), "CANNOT_LISTEN");
   });
 
   describe("where the node is another server", () => {
@@ -126,7 +127,7 @@ describe("a node's server and who asks it", () => {
       const url = await start((_, response) => response.end("<html>"));
       await expectCode(requestNode(url, 1n, "echo", null, options), "NODE_BAD_REPLY");
       await expectCode(requestNode("http://127.0.0.1:1", 1n, "echo", null, options), "NODE_UNREACHABLE");
-      await expectCode(requestNode("file:///etc/passwd", 1n, "echo", null, options), "BLOB_BAD_ENDPOINT");
+      await expectCode(requestNode("file:///etc/passwd", 1n, "echo", null, options), "BAD_ENDPOINT");
     });
   });
 });

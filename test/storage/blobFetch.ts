@@ -23,7 +23,6 @@ import {
   fetchBlob,
   fetchLeaf,
   fetchLeafHashes,
-  parseEndpoint,
 } from "../../clients/storage/blobFetch.ts";
 import type { BlobReference } from "../../clients/storage/blobReference.ts";
 import { serveBlobs } from "../../clients/storage/blobServer.ts";
@@ -419,7 +418,7 @@ describe("blob fetch", () => {
       expect(failure!.message).to.match(/ECONNREFUSED/);
     });
 
-    it("is none: BLOB_BAD_ENDPOINT, and nothing is sent", async () => {
+    it("is none: BAD_ENDPOINT, and nothing is sent", async () => {
       let asked = 0;
       const url = await listen(createServer(() => asked++));
       const authority = url.slice("http://".length);
@@ -436,7 +435,7 @@ describe("blob fetch", () => {
       ];
       const failures = await failuresOf(fetchFrom(bad));
       expect(failures.map(({ endpoint }) => endpoint)).to.have.members(bad);
-      expect(new Set(failures.map(({ code }) => code))).to.deep.equal(new Set(["BLOB_BAD_ENDPOINT"]));
+      expect(new Set(failures.map(({ code }) => code))).to.deep.equal(new Set(["BAD_ENDPOINT"]));
       expect(asked).to.equal(0);
     });
   });
@@ -713,11 +712,6 @@ describe("blob fetch", () => {
         }
       });
     }
-  });
-
-  it("reads an endpoint with or without a path, and drops the slash at its end", () => {
-    expect(parseEndpoint("https://example.org")).to.equal("https://example.org");
-    expect(parseEndpoint("http://[::1]:8080/a/b/")).to.equal("http://[::1]:8080/a/b");
   });
 
   it("stops on abort and leaves nothing behind", async () => {

@@ -235,7 +235,7 @@ describe("blob server", () => {
     const server = await serve();
     const port = Number(new URL(server.url).port);
     const error = await serve({}, port).catch((reason) => reason);
-    expect(error).to.include({ code: "BLOB_SERVER_LISTEN" });
+    expect(error).to.include({ code: "CANNOT_LISTEN" });
     expect(error.data).to.deep.equal({ host: "127.0.0.1", port });
     expect(error.message).to.match(/EADDRINUSE/);
   });

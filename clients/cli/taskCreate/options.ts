@@ -1,6 +1,6 @@
 import type { Command } from "commander";
+import { parseEndpoint } from "../../http/endpoint.ts";
 import { DEFAULT_DATA } from "../../roles/defaults.ts";
-import { parseEndpoint } from "../../storage/blobFetch.ts";
 import {
   addSenderOptions,
   prepareSender,
@@ -85,7 +85,7 @@ export function defineTaskCreate(parent: Command): Command {
   return addSenderOptions(command).addHelpText("after", HELP);
 }
 
-/** @throws {GradworkError} `INVALID_OPTION`, `BLOB_BAD_ENDPOINT`, and as `prepareSender` does */
+/** @throws {GradworkError} `INVALID_OPTION`, `BAD_ENDPOINT`, and as `prepareSender` does */
 export function prepareTaskCreate(raw: RawTaskCreateOptions, env: NodeJS.ProcessEnv): TaskCreateOptions {
   const { blobs, text, model, params } = raw;
   if (blobs === "") throw invalidOption("--blobs", blobs, "a folder");
