@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { formatEther } from "ethers";
 import { errorLine } from "../clients/cli/errorLine.ts";
+import { embeddedModelFolder } from "../clients/inference/embedded.ts";
 import { GradworkError } from "../clients/model/errors.ts";
 import { ADVERSARIES } from "./adversaries/all.ts";
 import { showAdversary } from "./demo/adversary.ts";
@@ -12,7 +13,6 @@ import { type DemoOptions, readOptions } from "./demo/options.ts";
 import { type QueriesReport, runQueries } from "./demo/queries.ts";
 import { runScene, type SceneReport } from "./demo/run.ts";
 import { DEMO_TASK, demoTraining } from "./demo/task.ts";
-import { embeddedModelFolder } from "./models/embedded.ts";
 
 const VERIFIERS = 3;
 const BLOCK_MS = 500;

@@ -1,5 +1,6 @@
 // npm run models:build -- [NAME…]: makes the embedded models, or those named, again from their seeds.
-import { chosenModels, embeddedModelFolder } from "./models/embedded.ts";
+import { embeddedModelFolder } from "../clients/inference/embedded.ts";
+import { chosenModels } from "./models/embedded.ts";
 
 const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());

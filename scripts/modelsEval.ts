@@ -1,5 +1,6 @@
 // npm run models:eval -- [NAME…]: measures the embedded models, or those named, on held-out documents.
-import { chosenModels, embeddedModelFolder } from "./models/embedded.ts";
+import { embeddedModelFolder } from "../clients/inference/embedded.ts";
+import { chosenModels } from "./models/embedded.ts";
 
 const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());

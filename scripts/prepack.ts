@@ -1,4 +1,4 @@
-// npm pack: makes dist/, which the published package runs, from the clients and the compiled contracts.
+// npm pack: makes dist/, which the published package runs, from the clients, the compiled contracts and the models.
 import { execFileSync } from "node:child_process";
 import { cpSync, rmSync, statSync } from "node:fs";
 import { basename } from "node:path";
@@ -16,6 +16,7 @@ execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconf
 rmSync("dist/types", { recursive: true });
 // As far from the compiled clients as artifacts/ is from their sources.
 const deployed: ReadonlySet<string> = new Set(ARTIFACT_NAMES);
+cpSync("models", "dist/models", { recursive: true });
 cpSync("artifacts/contracts", "dist/artifacts/contracts", {
   recursive: true,
   filter: (path) => statSync(path).isDirectory() || deployed.has(basename(path, ".json")),

@@ -124,7 +124,8 @@ export function createContacts(
   return async (node) => {
     const newest = await gradwork.provider.getBlockNumber();
     const announced = await queryEvents(gradwork.registry, "NodeAnnounced", [], nextBlock, newest, signal);
-    nextBlock = newest + 1;
+    // Read again: a block near the tip can be replaced.
+    nextBlock = Math.max(nextBlock, newest + 1 - gradwork.depth);
     for (const { args } of announced) {
       contacts.set(args.node, { endpoint: args.endpoint, encryptionKey: args.encryptionKey });
     }

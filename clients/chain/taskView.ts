@@ -1,8 +1,8 @@
 import type { ITrainingMarket } from "../../types/TrainingMarket.ts";
 import { GradworkError } from "../model/errors.ts";
 import type { Gradwork } from "./connection.ts";
+import { nextBlock } from "./nextBlock.ts";
 import { type Phase, phaseAt } from "./phase.ts";
-import { sleep } from "./sleep.ts";
 import { explain } from "./transactions.ts";
 
 /**
@@ -85,7 +85,6 @@ export async function nextView(
   block: number,
   signal: AbortSignal,
 ): Promise<TaskView> {
-  while ((await gradwork.provider.getBlockNumber()) <= block) await sleep(gradwork.pollMs, signal);
-  signal.throwIfAborted();
+  await nextBlock(gradwork, block, signal);
   return readTask(gradwork, terms);
 }

@@ -1,64 +1,44 @@
 // The options of the commands that run a node of a model.
 import type { Command } from "commander";
-import { parseEndpoint } from "../http/endpoint.ts";
 import {
   addSenderOptions,
   prepareSender,
   type RawSenderOptions,
   type SenderOptions,
 } from "./chainOptions.ts";
-import { invalidOption, modelNumber, tokenAmount, wholeNumber } from "./values.ts";
+import { addDrandOption, prepareDrand, type RawDrandOptions } from "./roleOptions.ts";
+import {
+  addServingOptions,
+  prepareServing,
+  type RawServingOptions,
+  type ServingOptions,
+} from "./servingOptions.ts";
+import { modelNumber, tokenAmount } from "./values.ts";
 
-const DEFAULT_HOST = "127.0.0.1";
-const MAX_PORT = 65_535;
+export type RawNodeOptions = RawSenderOptions &
+  RawServingOptions &
+  RawDrandOptions & { model: string; stake?: string; jsonLogs?: true };
 
-export type RawNodeOptions = RawSenderOptions & {
-  model: string;
-  state: string;
-  host: string;
-  port: string;
-  publicUrl?: string;
-  stake?: string;
-  jsonLogs?: true;
-};
-
-export type NodeRunOptions = SenderOptions & {
-  model: bigint;
-  directory: string;
-  host: string;
-  port: number;
-  publicUrl?: string;
-  stake?: bigint;
-  jsonLogs: boolean;
-};
+export type NodeRunOptions = SenderOptions &
+  ServingOptions & { model: bigint; stake?: bigint; drandUrls: string[]; jsonLogs: boolean };
 
 export function addNodeOptions(command: Command): Command {
   command
     .requiredOption("--model <n>", "number of the model on chain")
-    .requiredOption("--state <dir>", "folder for what must outlive this process; one for each account")
-    .option("--host <address>", "address to serve on", DEFAULT_HOST)
-    .option("--port <n>", "port to serve on; 0 takes a free one", "0")
-    .option("--public-url <url>", "where others reach the node (default: http://HOST:PORT)")
     .option("--stake <tokens>", "to join with, where not joined (default: the least that the model takes)")
     .option("--json-logs", "write the log as lines of JSON");
-  return addSenderOptions(command);
+  return addSenderOptions(addDrandOption(addServingOptions(command, { port: 0 })));
 }
 
-/** @throws {GradworkError} `INVALID_OPTION`, `BAD_ENDPOINT`, and as `prepareSender` does */
+/** @throws {GradworkError} `INVALID_OPTION`, and as `prepareServing`, `prepareDrand` and `prepareSender` do */
 export function prepareNode(raw: RawNodeOptions, env: NodeJS.ProcessEnv): NodeRunOptions {
-  const { state, host, publicUrl, stake } = raw;
-  if (state === "") throw invalidOption("--state", state, "a folder");
-  if (publicUrl === undefined && (host === "0.0.0.0" || host === "::")) {
-    throw invalidOption("--host", host, "an address that others can reach, unless --public-url names one");
-  }
+  const { stake } = raw;
   return {
     model: modelNumber("--model", raw.model),
-    directory: state,
-    host,
-    port: wholeNumber("--port", raw.port, 0, MAX_PORT),
-    ...(publicUrl === undefined ? {} : { publicUrl: parseEndpoint(publicUrl) }),
     ...(stake === undefined ? {} : { stake: tokenAmount("--stake", stake) }),
     jsonLogs: raw.jsonLogs ?? false,
+    ...prepareServing(raw),
+    ...prepareDrand(raw),
     ...prepareSender(raw, env),
   };
 }

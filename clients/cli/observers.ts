@@ -3,14 +3,13 @@ import type { Observer, RoleEvent } from "../roles/observer.ts";
 import { eventLine, plain } from "./eventLine.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** Who plays a role on a task. */
-export type TaskRole = "miner" | "verifier" | "watch" | "keeper";
+/** What somebody does, and for what. */
+export type Part =
+  | { role: "miner" | "verifier" | "watch" | "keeper"; task: bigint }
+  | { role: "responder" | "assessor"; model: bigint };
 
 /** Who writes a log. */
-export type Identity = { account: string } & (
-  | { role: TaskRole; task: bigint }
-  | { role: "responder" | "assessor"; model: bigint }
-);
+type Identity = Part & { account: string };
 
 const PROGRESS_MS = 5_000;
 const SAME_FAULT_MS = 60_000;

@@ -35,9 +35,9 @@ Some terminals and a chain:
   gradwork verifier run --task 0 --state verifier
   gradwork watch run --task 0 --state watch
   gradwork keeper run --task 0
-  gradwork model register --name llama --judge models/cross-encoder
-  gradwork responder run --model 0 --state responder --folder models/llama
-  gradwork assessor run --model 0 --state assessor --folder models/cross-encoder
+  gradwork model register --name llama
+  gradwork responder run --model 0 --state responder
+  gradwork assessor run --model 0 --state assessor
   gradwork ask "Call me Ishmael." --model 0 --fee 10 --faucet
 `;
 
@@ -70,10 +70,9 @@ export function createProgram(session: Session): Command {
     const { handleTaskShow } = await import("./taskShow/handler.ts");
     await handleTaskShow(prepareTaskShow(id, raw), session);
   });
-
-  defineTaskExport(task).action(async (raw) => {
+  defineTaskExport(task).action(async (id, raw) => {
     const { handleTaskExport } = await import("./taskExport/handler.ts");
-    await handleTaskExport(prepareTaskExport(raw, env), session);
+    await handleTaskExport(prepareTaskExport(id, raw), session);
   });
   defineTaskClose(task).action(async (id, raw) => {
     const { handleTaskClose } = await import("./taskClose/handler.ts");

@@ -1,48 +1,54 @@
-import type { Gradwork } from "../chain/connection.ts";
+import { readModel } from "../chain/queryView.ts";
 import { readTerms } from "../chain/taskView.ts";
-import type { Observer } from "../roles/observer.ts";
-import { closeParty, openParty, type Party } from "../roles/party.ts";
+import { type Actor, closeParty, openParty, type Party } from "../roles/party.ts";
 import { openSender } from "./chain.ts";
-import { jsonObserver, lineObserver, type TaskRole, unrepeated } from "./observers.ts";
+import type { SenderOptions } from "./chainOptions.ts";
+import { jsonObserver, lineObserver, type Part, unrepeated } from "./observers.ts";
 import type { PartyRunOptions } from "./partyOptions.ts";
-import type { RoleOptions } from "./roleOptions.ts";
 import type { Session } from "./session.ts";
 
+/** @property drandUrls by default none */
+type RunOptions = SenderOptions & { jsonLogs: boolean; drandUrls?: readonly string[] };
+
 /**
- * Lets an account play a role on a task. Being stopped is how that ends: it returns as usual.
- * @throws {GradworkError} `UNKNOWN_TASK`, and as `openSender` does
+ * Lets an account play its part. Being stopped is how that ends: it returns as usual.
+ * @throws {GradworkError} `UNKNOWN_TASK`, `UNKNOWN_MODEL`, and as `openSender` does
  */
 export async function runRole(
-  role: TaskRole,
-  options: RoleOptions,
+  part: Part,
+  options: RunOptions,
   { signal, output, stream }: Session,
-  play: (gradwork: Gradwork, observe: Observer) => Promise<void>,
+  play: (actor: Actor) => Promise<void>,
 ): Promise<void> {
+  const { drandUrls = [], jsonLogs } = options;
   try {
     const gradwork = await openSender(options);
-    await readTerms(gradwork, options.taskId);
-    const identity = { role, account: gradwork.wallet.address, task: options.taskId };
-    const observe = unrepeated(options.jsonLogs ? jsonObserver(stream, identity) : lineObserver(output));
-    if (!options.jsonLogs) output.say(`${role} ${identity.account} on task ${identity.task}`);
-    await play(gradwork, observe);
+    if ("task" in part) await readTerms(gradwork, part.task);
+    else await readModel(gradwork, part.model);
+    const { address } = gradwork.wallet;
+    const observe = unrepeated(
+      jsonLogs ? jsonObserver(stream, { ...part, account: address }) : lineObserver(output),
+    );
+    const where = "task" in part ? `on task ${part.task}` : `of model ${part.model}`;
+    if (!jsonLogs) output.say(`${part.role} ${address} ${where}`);
+    await play({ gradwork, address, drandUrls, observe, signal });
   } catch (error) {
     if (!signal.aborted) throw error;
   }
 }
 
 /**
- * The same for a role that takes a party, which is opened for it and closed.
+ * The same for a role on a task that takes a party, which is opened for it and closed.
  * @throws {GradworkError} `UNKNOWN_TASK` before a folder is made; and as `openSender` and `openParty` do
  */
 export async function runParty(
-  role: TaskRole,
+  role: Extract<Part, { task: bigint }>["role"],
   options: PartyRunOptions,
   session: Session,
   play: (party: Party) => Promise<void>,
 ): Promise<void> {
-  const { directory, blobs, host, port, publicUrl, drandUrls } = options;
-  const { signal } = session;
-  await runRole(role, options, session, async (gradwork, observe) => {
+  const { directory, blobs, host, port, publicUrl, drandUrls, taskId } = options;
+  await runRole({ role, task: taskId }, options, session, async ({ gradwork, observe, signal }) => {
     const party = await openParty(gradwork, {
       directory,
       ...(blobs === undefined ? {} : { blobs }),

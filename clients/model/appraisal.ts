@@ -43,6 +43,24 @@ export type Verdict = {
 };
 
 /**
+ * How a query's fee is split: the most that one answer and one assessor's duty can earn, and what burns when it is asked;
+ * in wei, each rounded down.
+ */
+export function splitFee(
+  fee: bigint,
+  { burnShare, assessorShare }: { readonly burnShare: bigint; readonly assessorShare: bigint },
+  counts: { readonly responders: number | bigint; readonly assessors: number | bigint },
+): { answerMost: bigint; dutyMost: bigint; burned: bigint } {
+  const burned = (fee * burnShare) / ONE;
+  const assessing = (fee * assessorShare) / ONE;
+  return {
+    answerMost: (fee - burned - assessing) / BigInt(counts.responders),
+    dutyMost: assessing / BigInt(counts.assessors),
+    burned,
+  };
+}
+
+/**
  * What assessors' scores say of a query's answers and of the assessors themselves, and what each earns or loses
  * (protocol, §3.5): what the market settles by, in other words.
  * @param answerMost most that an answer can earn, in wei

@@ -1,4 +1,4 @@
-import { GradworkError } from "./errors.ts";
+import { requireWeights } from "./weightedMedian.ts";
 
 /**
  * The mean of what is left after a share of the weight is cut at each end of the sorted values, rounded down.
@@ -12,14 +12,7 @@ export function trimmedMean(
   weights: readonly bigint[],
   shareMillionths: bigint,
 ): bigint {
-  const total = weights.reduce((sum, weight) => sum + weight, 0n);
-  if (values.length !== weights.length || total <= 0n || weights.some((weight) => weight < 0n)) {
-    throw new GradworkError(
-      "INVALID_WEIGHTS",
-      `Expected a weight ≥ 0 for each of ${values.length} values, not all 0, got [${weights.join(", ")}]`,
-      { values, weights },
-    );
-  }
+  const total = requireWeights(values, weights);
   const cut = (total * shareMillionths) / 1_000_000n;
   const sorted = Array.from(values.keys()).sort((a, b) => Number(values[a]! - values[b]!));
   let [sum, below] = [0n, 0n];

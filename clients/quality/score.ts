@@ -1,5 +1,4 @@
-/** The best score; the worst is 0. */
-export const MAX_SCORE = 1_000_000;
+import { MAX_SCORE } from "../model/scores.ts";
 
 /**
  * The score of a model's logit in millionths: 1,000,000 · 1/(1 + e^−z) in float64, rounded to the nearest integer, a

@@ -1,4 +1,4 @@
-import { hexlify, keccak256, randomBytes, toUtf8Bytes, ZeroHash } from "ethers";
+import { formatEther, hexlify, keccak256, randomBytes, toUtf8Bytes, ZeroHash } from "ethers";
 import { POLLS_A_BLOCK } from "../chain/connection.ts";
 import { queryEvents } from "../chain/events.ts";
 import { named } from "../chain/phase.ts";
@@ -17,6 +17,7 @@ import { isSignedBy } from "../chain/signing.ts";
 import { sleep } from "../chain/sleep.ts";
 import { requestNode } from "../messages/nodeRequest.ts";
 import { newReaderSecret, openReader, seal } from "../messages/sealedBox.ts";
+import { splitFee } from "../model/appraisal.ts";
 import { toHex } from "../model/bytes.ts";
 import { GradworkError } from "../model/errors.ts";
 import { UNAVAILABLE, unpackScores } from "../model/scores.ts";
@@ -27,6 +28,9 @@ import { type Actor, act } from "./party.ts";
 import { requireCommitments, type SignedCommitment, sealPurpose, select } from "./queryNode.ts";
 import type { PromptMessage, QueryPath } from "./responder.ts";
 import { actUnlessDone, persist } from "./turns.ts";
+
+/** Of `QualityMarket`: stake outlasts the silence of some queries at once. */
+const STAKE_PER_DUTY = 16n;
 
 /** Of a node, for what it has at hand. */
 const REPLY_TIMEOUT_MS = 20_000;
@@ -75,7 +79,7 @@ export type AskReport = {
 
 /**
  * Asks a model's nodes, pays for good answers, and reads them. Where the fast path fails, the slow one goes on by itself.
- * @throws {GradworkError} `UNKNOWN_MODEL`, `TOO_FEW_NODES`, `FEE_TOO_SMALL`, `INSUFFICIENT_TOKENS`, before anything is spent
+ * @throws {GradworkError} `UNKNOWN_MODEL`, `TOO_FEW_NODES`, `FEE_TOO_SMALL`, `FEE_TOO_LARGE`, `INSUFFICIENT_TOKENS`, before anything is spent
  */
 export async function ask(actor: Actor, options: AskOptions): Promise<AskReport> {
   const startedAt = performance.now();
@@ -131,17 +135,20 @@ async function requireAskable(actor: Actor, options: AskOptions): Promise<void> 
       );
     }
   }
-  const paying = 1_000_000n - params.burnShare - params.assessorShare;
-  const answerMost = (fee * paying) / 1_000_000n / BigInt(responders);
-  if (answerMost < params.leastFee) {
-    const least = paying === 0n ? 0n : (params.leastFee * BigInt(responders) * 1_000_000n) / paying + 1n;
+  const { answerMost, dutyMost } = splitFee(fee, params, options);
+  if (answerMost < params.leastFee || dutyMost === 0n) {
     throw new GradworkError(
       "FEE_TOO_SMALL",
-      `the fee must be at least ${least} wei for ${responders} answer(s)`,
-      {
-        fee: fee.toString(),
-        least: least.toString(),
-      },
+      `of ${formatEther(fee)} tokens each of ${responders} answer(s) could earn ${formatEther(answerMost)}: model ${model} wants at least ${formatEther(params.leastFee)}`,
+      { fee: fee.toString(), answerMost: answerMost.toString(), least: params.leastFee.toString() },
+    );
+  }
+  const mostDuty = params.nodeStake / STAKE_PER_DUTY;
+  if (dutyMost > mostDuty) {
+    throw new GradworkError(
+      "FEE_TOO_LARGE",
+      `of ${formatEther(fee)} tokens each of ${assessors} assessor(s) could earn ${formatEther(dutyMost)}: a sixteenth of model ${model}'s stake, ${formatEther(mostDuty)}, is the most`,
+      { fee: fee.toString(), dutyMost: dutyMost.toString(), most: mostDuty.toString() },
     );
   }
   await requireTokens(gradwork, fee);

@@ -2,7 +2,9 @@
 // they were drawn for.
 import { join } from "node:path";
 import { formatEther } from "ethers";
-import { type Gradwork, POLLS_A_BLOCK } from "../chain/connection.ts";
+import { POLLS_A_BLOCK } from "../chain/connection.ts";
+import { drandPublishedAt } from "../chain/drand.ts";
+import { nextBlock } from "../chain/nextBlock.ts";
 import { type StatementName, statementDigest } from "../chain/queryStatements.ts";
 import {
   createContacts,
@@ -23,7 +25,7 @@ import { newReaderSecret, openReader, type Reader } from "../messages/sealedBox.
 import { GradworkError } from "../model/errors.ts";
 import { type DutyKey, type Json, openState, type StateStore } from "../storage/stateStore.ts";
 import { type Actor, act } from "./party.ts";
-import { actUnlessDone, persist } from "./turns.ts";
+import { actUnlessDone, OUT_OF_REACH, PENDING, persist, READY, submitSeed } from "./turns.ts";
 
 const READER_SECRET = "reader-secret";
 
@@ -157,7 +159,8 @@ async function follow(node: QueryNode, turn: NodeWork["turn"]): Promise<void> {
   for (let block = -1; ; ) {
     block = await persist(node, "follow the chain", () => nextBlock(gradwork, block, signal));
     const count = await persist(node, "count queries", () => gradwork.quality.queryCount());
-    let first = BigInt((state.getValue(FIRST_OPEN) as string | undefined) ?? "0");
+    const known = BigInt((state.getValue(FIRST_OPEN) as string | undefined) ?? "0");
+    let first = known;
     for (let id = first; id < count; id++) {
       if (settled.has(id)) continue;
       try {
@@ -176,20 +179,7 @@ async function follow(node: QueryNode, turn: NodeWork["turn"]): Promise<void> {
       }
     }
     while (settled.delete(first)) first++;
-    state.putValue(FIRST_OPEN, first.toString());
-  }
-}
-
-async function nextBlock(
-  { provider, pollMs }: Gradwork,
-  after: number,
-  signal: AbortSignal,
-): Promise<number> {
-  for (;;) {
-    signal.throwIfAborted();
-    const block = await provider.getBlockNumber();
-    if (block > after) return block;
-    await sleep(pollMs, signal);
+    if (first !== known) state.putValue(FIRST_OPEN, first.toString());
   }
 }
 
@@ -214,12 +204,16 @@ function settlableAt({ query }: QueryView): bigint {
   return query.answered === 0n ? query.answersEndAt : query.revealsEndAt;
 }
 
-/** Records the draw, once its seed is there. */
-export async function select(actor: Actor, { id, query }: QueryView): Promise<void> {
-  const { randomness, quality } = actor.gradwork;
-  const [availability] = await randomness.read(query.seedTicket);
-  if (availability === 1n) await actUnlessDone(actor, { query: id }, quality.select, [id]);
-  if (availability === 2n) await actUnlessDone(actor, { query: id }, quality.expire, [id]);
+/** Records the draw, once its seed is there; where that is drand's, submits it first. */
+export async function select(actor: Actor, { id, query, timestamp }: QueryView): Promise<void> {
+  const { randomness, quality, drand } = actor.gradwork;
+  const { seedTicket: ticket } = query;
+  const [availability] = await randomness.read(ticket);
+  if (availability === PENDING && drand !== undefined && timestamp >= drandPublishedAt(ticket)) {
+    await submitSeed(actor, { query: id }, drand, ticket);
+  }
+  if (availability === READY) await actUnlessDone(actor, { query: id }, quality.select, [id]);
+  if (availability === OUT_OF_REACH) await actUnlessDone(actor, { query: id }, quality.expire, [id]);
 }
 
 /** Whether it is this party's turn to make a call that others may make as well. */

@@ -119,7 +119,7 @@ function isLostRace(error: unknown): boolean {
 }
 
 /** `IRandomness.Availability`, in its order. */
-const [PENDING, READY, OUT_OF_REACH] = [0n, 1n, 2n];
+export const [PENDING, READY, OUT_OF_REACH] = [0n, 1n, 2n];
 
 /** Requests the round's seed, submits it where it is drand's, or records it, in its party's turn. */
 export async function advanceSeed(actor: Actor, view: TaskView, taskId: bigint, rank: number): Promise<void> {
@@ -136,9 +136,9 @@ export async function advanceSeed(actor: Actor, view: TaskView, taskId: bigint, 
 }
 
 /** Submits a drand round's signature, from the first endpoint that gives one that the contract takes. */
-async function submitSeed(
+export async function submitSeed(
   actor: Actor,
-  round: bigint,
+  subject: Subject,
   drand: IDrandRandomness,
   ticket: bigint,
 ): Promise<void> {
@@ -147,7 +147,7 @@ async function submitSeed(
   for (const url of drandUrls) {
     try {
       const signature = await fetchDrandSignature(ticket, { url, timeoutMs: DRAND_TIMEOUT_MS, signal });
-      return await actUnlessDone(actor, round, drand.submit, submitArguments(ticket, signature));
+      return await actUnlessDone(actor, subject, drand.submit, submitArguments(ticket, signature));
     } catch (error) {
       if (!isFaultOfEndpoint(error)) throw error;
       failures.push(error.message);

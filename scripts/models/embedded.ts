@@ -1,11 +1,10 @@
-import { fileURLToPath } from "node:url";
 import { crossEncoder } from "./crossEncoder.ts";
 import { llama } from "./llama.ts";
 
 /** A model of `models/`: made from seeds, and measured on held-out documents. */
 export type EmbeddedModel = {
   /** Of its folder in `models/`. */
-  readonly name: string;
+  readonly name: "llama" | "cross-encoder";
   /** Makes the folder in the Hugging Face layout; what is there is overwritten. Lines of progress go to `log`. */
   readonly build: (folder: string, log: (line: string) => void, signal: AbortSignal) => Promise<void>;
   /** Measures the model in the folder, and prints a table. */
@@ -13,10 +12,6 @@ export type EmbeddedModel = {
 };
 
 export const EMBEDDED_MODELS: readonly EmbeddedModel[] = [llama, crossEncoder];
-
-export function embeddedModelFolder(name: string): string {
-  return fileURLToPath(new URL(`../../models/${name}`, import.meta.url));
-}
 
 /**
  * The models that a script works on.
@@ -26,7 +21,8 @@ export function embeddedModelFolder(name: string): string {
 export function chosenModels(args: readonly string[]): EmbeddedModel[] {
   const names = EMBEDDED_MODELS.map(({ name }) => name);
   for (const arg of args) {
-    if (!names.includes(arg)) throw new Error(`Expected names among ${names.join(", ")}, got ${arg}`);
+    if (!names.some((name) => name === arg))
+      throw new Error(`Expected names among ${names.join(", ")}, got ${arg}`);
   }
   return EMBEDDED_MODELS.filter(({ name }) => args.length === 0 || args.includes(name));
 }

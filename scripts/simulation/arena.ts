@@ -11,7 +11,7 @@ import {
   statementDigest,
 } from "../../clients/chain/queryStatements.ts";
 import { signDigest } from "../../clients/chain/signing.ts";
-import { type AppraisalParams, appraise, type Verdict } from "../../clients/model/appraisal.ts";
+import { type AppraisalParams, appraise, splitFee, type Verdict } from "../../clients/model/appraisal.ts";
 import { GradworkError } from "../../clients/model/errors.ts";
 import { packScores } from "../../clients/model/scores.ts";
 import { DEFAULT_MODEL_PARAMS, type ModelParams } from "../../clients/roles/defaults.ts";
@@ -53,15 +53,9 @@ export function modelParams(aggregate: AggregateName): ModelParams {
   return { ...DEFAULT_MODEL_PARAMS, ...AGGREGATES[aggregate] };
 }
 
-/** Of what a query pays, in wei: the most for an answer, the most for a duty, what burns. */
-export function splitFee({ burnShare, assessorShare }: ModelParams) {
-  const burned = (FEE * burnShare) / ONE;
-  const assessing = (FEE * assessorShare) / ONE;
-  return {
-    answerMost: (FEE - burned - assessing) / BigInt(RESPONDERS),
-    dutyMost: assessing / BigInt(ASSESSORS),
-    burned,
-  };
+/** How what a query pays is split. */
+export function splitOf(params: ModelParams): ReturnType<typeof splitFee> {
+  return splitFee(FEE, params, { responders: RESPONDERS, assessors: ASSESSORS });
 }
 
 type Account = { readonly address: string; readonly privateKey: string };
@@ -288,7 +282,7 @@ export function expectedVerdict(
   scores: readonly (readonly number[] | undefined)[],
 ): Verdict {
   const params = modelParams(aggregate);
-  const { answerMost, dutyMost } = splitFee(params);
+  const { answerMost, dutyMost } = splitOf(params);
   const rules: AppraisalParams = { ...params, aggregate: params.aggregate === 0n ? "Median" : "TrimmedMean" };
   const answers = Array.from({ length: RESPONDERS }, () => ({
     price: PRICE,

@@ -10,7 +10,7 @@ import {
   passHour,
   selectQuery,
   settleQuery,
-  splitFee,
+  splitOf,
   takenBack,
 } from "./arena.ts";
 import { type Attack, drawQuestion, FRIEND, type Laziness, type Question, randomFor } from "./world.ts";
@@ -55,7 +55,7 @@ export function runCell(arena: Arena, plan: CellPlan, signal: AbortSignal): Prom
 async function playCell(arena: Arena, plan: CellPlan, signal: AbortSignal): Promise<CellFigures> {
   const { aggregate, strategy, attackers, queries, seed } = plan;
   const params = modelParams(aggregate);
-  const dutyMost = Number(splitFee(params).dutyMost);
+  const dutyMost = Number(splitOf(params).dutyMost);
   const world = randomFor(`${seed} world ${strategy.name}`);
   const random = randomFor(`${seed} ${strategy.name} ${attackers}`);
   const all = (): number[] => [];

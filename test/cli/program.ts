@@ -40,6 +40,12 @@ const COMMANDS = [
   "verifier leave",
   "watch run",
   "keeper run",
+  "task export",
+  "model register",
+  "responder run",
+  "assessor run",
+  "node leave",
+  "ask",
   "status",
 ];
 

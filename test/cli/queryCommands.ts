@@ -5,6 +5,7 @@ import { prepareAssessorRun } from "../../clients/cli/assessorRun/options.ts";
 import { prepareNodeLeave } from "../../clients/cli/nodeLeave/options.ts";
 import { mergeModelParams } from "../../clients/cli/overrides.ts";
 import { prepareResponderRun, type RawResponderRunOptions } from "../../clients/cli/responderRun/options.ts";
+import { embeddedModelFolder } from "../../clients/inference/embedded.ts";
 import { DEFAULT_MODEL_PARAMS } from "../../clients/roles/defaults.ts";
 import { expectCode } from "../contracts/support/expectCode.ts";
 
@@ -15,7 +16,7 @@ const SENDER = {
   privateKeyEnv: "GRADWORK_PRIVATE_KEY",
   depth: "2",
 };
-const NODE = { ...SENDER, model: "0", state: "node", host: "127.0.0.1", port: "0" };
+const NODE = { ...SENDER, model: "0", state: "node", host: "127.0.0.1", port: "0", drandUrl: [] };
 const ASK: RawAskOptions = {
   ...SENDER,
   model: "0",
@@ -27,7 +28,7 @@ const ASK: RawAskOptions = {
 };
 const RESPONDER: RawResponderRunOptions = {
   ...NODE,
-  folder: "llama",
+  weights: "llama",
   dtype: "fp32",
   serverApi: "chat",
   maxTokens: "96",
@@ -81,10 +82,15 @@ describe("options of responder run", () => {
   it("name a model in a folder, or one behind a server", () => {
     expect(prepareResponderRun(RESPONDER, ENV).engine).to.deep.equal({
       kind: "local",
-      folder: "llama",
+      weights: "llama",
       dtype: "fp32",
     });
-    const { folder: _, ...rest } = RESPONDER;
+    const { weights: _, ...rest } = RESPONDER;
+    expect(prepareResponderRun(rest, ENV).engine).to.deep.equal({
+      kind: "local",
+      weights: embeddedModelFolder("llama"),
+      dtype: "fp32",
+    });
     const server = {
       server: "http://127.0.0.1:11434/v1",
       serverModel: "llama3.2:1b",
@@ -99,10 +105,10 @@ describe("options of responder run", () => {
     });
   });
 
-  it("refuse neither, both, and what is none", async () => {
-    const { folder: _, ...rest } = RESPONDER;
+  it("refuse both, and what is none", async () => {
+    const { weights: _, ...rest } = RESPONDER;
     const server = "http://127.0.0.1:11434/v1";
-    await expectInvalid("--folder", () => prepareResponderRun(rest, ENV));
+    await expectInvalid("--weights", () => prepareResponderRun({ ...RESPONDER, weights: "" }, ENV));
     await expectInvalid("--server", () => prepareResponderRun({ ...RESPONDER, server }, ENV));
     await expectInvalid("--server", () => prepareResponderRun({ ...rest, server: "ftp://x" }, ENV));
     await expectInvalid("--server-model", () => prepareResponderRun({ ...rest, server }, ENV));
@@ -115,11 +121,11 @@ describe("options of responder run", () => {
 
 describe("options of the other commands on models", () => {
   it("name a folder and a role", async () => {
-    expect(prepareAssessorRun({ ...NODE, folder: "judge", stake: "150" }, ENV)).to.include({
-      folder: "judge",
+    expect(prepareAssessorRun({ ...NODE, weights: "judge", stake: "150" }, ENV)).to.include({
+      weights: "judge",
       stake: parseEther("150"),
     });
-    await expectInvalid("--folder", () => prepareAssessorRun({ ...NODE, folder: "" }, ENV));
+    await expectInvalid("--weights", () => prepareAssessorRun({ ...NODE, weights: "" }, ENV));
     expect(prepareNodeLeave({ ...SENDER, model: "3", role: "assessor" }, ENV)).to.include({
       model: 3n,
       role: "Assessor",

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { type Result, ZeroHash } from "ethers";
+import { QUERY_PHASES } from "../../clients/chain/queryView.ts";
 import type { ReentrantToken } from "../../types/test/ReentrantToken.ts";
 import {
   type Asking,
@@ -13,13 +14,12 @@ import {
   PROMPT_HASH,
   phaseOf,
   playOut,
-  QUERY_PHASES,
   type Query,
   RESPONDER,
   type Service,
   select,
   serve,
-  splitFee,
+  splitOf,
 } from "./support/inference.ts";
 import { expectSolvent, wealthOf } from "./support/money.ts";
 import { expectRefused } from "./support/refusal.ts";
@@ -325,7 +325,7 @@ describe("QualityMarket, asking and selecting", () => {
       await expect(service.quality.select(query)).to.emit(service.quality, "Released");
       const enough = await select(service, { fee: fee + 1n });
       expect(enough.drawnResponders).to.have.length(3);
-      expect(splitFee(enough, fee + 1n).answerMost).to.equal(PRICES[2]);
+      expect(splitOf(enough, fee + 1n).answerMost).to.equal(PRICES[2]);
     });
 
     it("draws fewer than there are, nobody twice", async () => {

@@ -21,7 +21,7 @@ import {
   revealScores,
   select,
   settle,
-  splitFee,
+  splitOf,
   verdictOn,
   wealthAround,
 } from "./support/inference.ts";
@@ -118,7 +118,7 @@ describe("QualityMarket, how queries end", () => {
   function movedTrust(quality: bigint | undefined): bigint {
     if (quality === undefined || quality <= FLOOR) return FLOOR;
     const rise = ((quality - FLOOR) * 100_000n) / ONE;
-    const { burned } = splitFee(query);
+    const { burned } = splitOf(query);
     const most = burned / (MODEL_PARAMS.trustPrice * 8n);
     return FLOOR + (rise < most ? rise : most);
   }
@@ -136,7 +136,7 @@ describe("QualityMarket, how queries end", () => {
     it("pays whoever measured the consensus all that a duty earns, and the best answer α less its cost", async () => {
       const scores = HONEST.map(() => [1_000_000, 1_000_000, 1_000_000]);
       await playOut(query, { scores });
-      const { answerMost, dutyMost } = splitFee(query);
+      const { answerMost, dutyMost } = splitOf(query);
       const { answers, assessors } = await verdictOn(query, { scores });
       expect(assessors.map(({ paid }) => paid)).to.deep.equal(Array(5).fill(dutyMost));
       const price = PRICES[query.responders.indexOf(query.drawnResponders[0]!)]!;
@@ -155,7 +155,7 @@ describe("QualityMarket, how queries end", () => {
     it("takes a share of a duty from an outlier for each of its outlying scores", async () => {
       const scores = [...HONEST.slice(0, 4), [200_000, 510_000, 900_000]];
       const { assessors } = await verdictOn(query, { scores });
-      expect(assessors[4]!.lost).to.equal(2n * (splitFee(query).dutyMost / 3n));
+      expect(assessors[4]!.lost).to.equal(2n * (splitOf(query).dutyMost / 3n));
       await playAndExpect({ scores });
     });
 
@@ -166,7 +166,7 @@ describe("QualityMarket, how queries end", () => {
       await revealScores(query, HONEST.slice(0, 4));
       await passTo((await query.quality.query(query.query)).revealsEndAt);
       const play = { scores: [...HONEST.slice(0, 4), undefined] };
-      const { dutyMost } = splitFee(query);
+      const { dutyMost } = splitOf(query);
       expect((await verdictOn(query, play)).assessors[4]).to.deep.equal({
         paid: 0n,
         lost: 2n * dutyMost,
@@ -277,7 +277,7 @@ describe("QualityMarket, how queries end", () => {
       const before = await wealthAround(query);
       const trust = await trustOf(query);
       await playOut(query, { scores: [], unanswered: [0, 1, 2] });
-      const { burned } = splitFee(query);
+      const { burned } = splitOf(query);
       await expect(settle(query))
         .to.emit(quality, "Released")
         .withArgs(query.query, ENDS.indexOf("Unanswered"), FEE - burned);
@@ -297,7 +297,7 @@ describe("QualityMarket, how queries end", () => {
       const scores = HONEST.map(() => [1_000_000, 1_000_000, 1_000_000]);
       await playOut(query, { scores });
       await settle(query);
-      const { burned } = splitFee(query);
+      const { burned } = splitOf(query);
       const most = burned / (parseEther("0.0001") * 8n);
       expect(most < 50_000n && most > 0n).to.equal(true);
       expect(await trustOf(query)).to.deep.equal(Array(8).fill(FLOOR + most));

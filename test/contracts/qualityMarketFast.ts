@@ -5,6 +5,7 @@ import {
   commitmentsHash,
   type StatementName,
 } from "../../clients/chain/queryStatements.ts";
+import { QUERY_PHASES } from "../../clients/chain/queryView.ts";
 import { packScores } from "../../clients/model/scores.ts";
 import type { ContractSigner } from "../../types/test/ContractSigner.ts";
 import {
@@ -24,7 +25,6 @@ import {
   openService,
   phaseOf,
   playOut,
-  QUERY_PHASES,
   type Query,
   RESPONDER,
   revealScores,

@@ -15,7 +15,7 @@ import {
   RESPONDER,
   revealScores,
   select,
-  splitFee,
+  splitOf,
 } from "./support/inference.ts";
 import { wealthOf } from "./support/money.ts";
 import { BURN_ADDRESS, networkHelpers, tick } from "./support/scenario.ts";
@@ -66,7 +66,7 @@ describe("QualityMarket, its two paths", () => {
     await collectAll(query);
     expect(await gains(query, before)).to.deep.equal(slow);
 
-    const { answerMost, dutyMost, burned } = splitFee(query);
+    const { answerMost, dutyMost, burned } = splitOf(query);
     const prices = query.drawnResponders.map((node) => PRICES[query.responders.indexOf(node)]!);
     const trust = 500_000n;
     const verdict = appraise(

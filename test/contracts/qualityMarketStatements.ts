@@ -7,6 +7,7 @@ import {
   statementDigest,
   typedDataDomain,
 } from "../../clients/chain/queryStatements.ts";
+import { QUERY_PHASES } from "../../clients/chain/queryView.ts";
 import { packScores, UNAVAILABLE } from "../../clients/model/scores.ts";
 import {
   ANSWER_SALT,
@@ -18,7 +19,6 @@ import {
   openService,
   phaseOf,
   playOut,
-  QUERY_PHASES,
   type Query,
   revealScores,
   SCORE_SALT,

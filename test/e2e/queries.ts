@@ -6,6 +6,7 @@ import { id, parseEther, Wallet } from "ethers";
 import { bindContracts, connectChain, type Gradwork, walletFromKey } from "../../clients/chain/connection.ts";
 import { roleIndex } from "../../clients/chain/queryView.ts";
 import { waitForReceipt } from "../../clients/chain/transactions.ts";
+import { embeddedModelFolder } from "../../clients/inference/embedded.ts";
 import type { Generator } from "../../clients/inference/generator.ts";
 import { openLocalModel } from "../../clients/inference/localModel.ts";
 import { queueGenerator } from "../../clients/inference/queue.ts";
@@ -19,7 +20,6 @@ import { type QueryPath, runResponder } from "../../clients/roles/responder.ts";
 import { openState } from "../../clients/storage/stateStore.ts";
 import { deployGradwork, walletProvider } from "../../deploy/deployGradwork.ts";
 import { type LocalChain, startLocalChain } from "../../scripts/demo/localChain.ts";
-import { embeddedModelFolder } from "../../scripts/models/embedded.ts";
 
 const BLOCK_MS = 500;
 const RESPONDERS = 2;

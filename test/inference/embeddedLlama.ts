@@ -1,10 +1,10 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
+import { embeddedModelFolder } from "../../clients/inference/embedded.ts";
 import type { Generator } from "../../clients/inference/generator.ts";
 import { openLocalModel } from "../../clients/inference/localModel.ts";
 import { CORPORA, corpusDocuments } from "../../scripts/models/corpora.ts";
-import { embeddedModelFolder } from "../../scripts/models/embedded.ts";
 
 const FOLDER = embeddedModelFolder("llama");
 const PROMPT_WORDS = 64;

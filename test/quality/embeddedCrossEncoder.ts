@@ -1,10 +1,10 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
+import { embeddedModelFolder } from "../../clients/inference/embedded.ts";
 import { type Assessor, openAssessor } from "../../clients/quality/assessor.ts";
 import { createRandom } from "../../clients/training/random.ts";
 import { areaUnderCurve } from "../../scripts/models/auc.ts";
-import { embeddedModelFolder } from "../../scripts/models/embedded.ts";
 import { BAD_ANSWERS, type BadAnswer, heldOutCases } from "../../scripts/models/passages.ts";
 
 /** Every so many of the held-out cases. */

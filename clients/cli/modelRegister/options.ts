@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { embeddedModelFolder } from "../../inference/embedded.ts";
 import {
   addSenderOptions,
   prepareSender,
@@ -34,7 +35,7 @@ as decimal strings:
   {"leastFee": "1000000000000000000", "answerSeconds": 300, "toleranceScore": 50000}
 
 Examples:
-  gradwork model register --name llama --judge models/cross-encoder
+  gradwork model register --name llama
   gradwork model register --name llama --judge minilm --params params.json --location https://example.org/record.json
 `;
 
@@ -43,7 +44,11 @@ export function defineModelRegister(parent: Command): Command {
     .command("register")
     .description("register what responders serve and how assessors judge it")
     .requiredOption("--name <text>", "of what is served, as its makers call it")
-    .requiredOption("--judge <dir>", "folder of the cross-encoder that judges answers")
+    .option(
+      "--judge <dir>",
+      "folder of the cross-encoder that judges answers",
+      embeddedModelFolder("cross-encoder"),
+    )
     .option("--params <file>", "JSON with the model's parameters")
     .option("--location <url>", "where the record will be served", "")
     .option("--record <file>", "file to write the record to");

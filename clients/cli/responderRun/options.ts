@@ -1,14 +1,17 @@
 import type { Command } from "commander";
+import { parseBaseUrl } from "../../http/endpoint.ts";
+import { embeddedModelFolder } from "../../inference/embedded.ts";
 import { PRECISIONS, type Precision } from "../../inference/pretrained.ts";
 import { addNodeOptions, type NodeRunOptions, prepareNode, type RawNodeOptions } from "../nodeOptions.ts";
 import { invalidOption, oneOf, tokenAmount, wholeNumber } from "../values.ts";
+import { requireWeights, WEIGHTS_OPTION } from "../weights.ts";
 
 const MAX_TOKENS = 2 ** 20;
 const MAX_PLACES = 1_024;
 const APIS = ["chat", "completions"] as const;
 
 export type RawResponderRunOptions = RawNodeOptions & {
-  folder?: string;
+  weights?: string;
   dtype: string;
   server?: string;
   serverModel?: string;
@@ -22,7 +25,7 @@ export type RawResponderRunOptions = RawNodeOptions & {
 
 /** A model in this process, or one behind a server. */
 export type Engine =
-  | { kind: "local"; folder: string; dtype: Precision }
+  | { kind: "local"; weights: string; dtype: Precision }
   | { kind: "server"; baseUrl: string; model: string; api: (typeof APIS)[number]; keyVariable?: string };
 
 export type ResponderRunOptions = NodeRunOptions & {
@@ -33,13 +36,12 @@ export type ResponderRunOptions = NodeRunOptions & {
 };
 
 const HELP = `
-Answers come from a Llama-class model in the Hugging Face ONNX layout in --folder, or from an
-OpenAI-compatible server (vLLM, llama.cpp, Ollama) at --server. The account needs free stake to join
-with, and the chain's currency for gas where an asker takes the slow path.
+Answers come from a Llama-class model in the Hugging Face ONNX layout, or from an OpenAI-compatible
+server (vLLM, llama.cpp, Ollama) at --server. The account needs free stake to join with, and the chain's currency for gas where an asker takes the slow path.
 Ctrl-C stops it with exit code 0; started again on the same --state it goes on.
 
 Examples:
-  gradwork responder run --model 0 --state responder --folder models/llama
+  gradwork responder run --model 0 --state responder
   gradwork responder run --model 0 --state responder --server http://127.0.0.1:11434/v1 --server-model llama3.2:1b
 `;
 
@@ -47,8 +49,8 @@ export function defineResponderRun(parent: Command): Command {
   const command = parent
     .command("run")
     .description("answer the prompts that the account is drawn for")
-    .option("--folder <dir>", "folder of a model in the Hugging Face ONNX layout")
-    .option("--dtype <name>", `precision of its weights: ${PRECISIONS.join(", ")}`, "fp32")
+    .option(...WEIGHTS_OPTION)
+    .option("--dtype <name>", `precision of the weights: ${PRECISIONS.join(", ")}`, "fp32")
     .option("--server <url>", "OpenAI-compatible server, as a rule with /v1 at the end")
     .option("--server-model <name>", "name by which the server knows the model")
     .option("--server-api <name>", "chat or completions", "chat")
@@ -79,15 +81,14 @@ export function prepareResponderRun(
 }
 
 function prepareEngine(raw: RawResponderRunOptions): Engine {
-  const { folder, server, serverModel, serverKeyEnv } = raw;
+  const { server, serverModel, serverKeyEnv } = raw;
   if (server === undefined) {
-    if (folder === undefined)
-      throw invalidOption("--folder", folder, "a model's folder, unless --server names a server");
-    return { kind: "local", folder, dtype: oneOf("--dtype", raw.dtype, PRECISIONS) };
+    const weights = requireWeights(raw.weights ?? embeddedModelFolder("llama"));
+    return { kind: "local", weights, dtype: oneOf("--dtype", raw.dtype, PRECISIONS) };
   }
-  if (folder !== undefined) throw invalidOption("--server", server, "no --folder beside it");
-  if (!/^https?:\/\//.test(server) || !URL.canParse(server)) {
-    throw invalidOption("--server", server, "an http or https URL");
+  if (raw.weights !== undefined) throw invalidOption("--server", server, "no --weights beside it");
+  if (parseBaseUrl(server) === undefined) {
+    throw invalidOption("--server", server, "an http or https URL without credentials, query or fragment");
   }
   if (serverModel === undefined)
     throw invalidOption("--server-model", serverModel, "the model's name with --server");

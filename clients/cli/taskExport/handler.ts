@@ -1,12 +1,25 @@
 import { exportHead } from "../../roles/exportHead.ts";
-import { runParty } from "../runRole.ts";
+import { closeParty, openParty } from "../../roles/party.ts";
+import { openReader } from "../chain.ts";
+import { lineObserver } from "../observers.ts";
 import type { Session } from "../session.ts";
 import type { TaskExportOptions } from "./options.ts";
 
 export async function handleTaskExport(options: TaskExportOptions, session: Session): Promise<void> {
-  const { taskId, folder } = options;
-  await runParty("keeper", options, session, async (party) => {
-    const root = await exportHead(party, taskId, folder);
-    session.output.say(`the model ${root} of task ${taskId} is in ${folder}`);
+  const { taskId, folder, directory, blobs } = options;
+  const { output, progress, signal } = session;
+  const party = await openParty(await openReader(options), {
+    directory,
+    ...(blobs === undefined ? {} : { blobs }),
+    host: "127.0.0.1",
+    port: 0,
+    observe: lineObserver(progress),
+    signal,
   });
+  try {
+    const root = await exportHead(party, taskId, folder);
+    output.say(`the model ${root} of task ${taskId} is in ${folder}`);
+  } finally {
+    await closeParty(party);
+  }
 }

@@ -1,35 +1,48 @@
 import type { Command } from "commander";
-import {
-  addPartyOptions,
-  type PartyRunOptions,
-  prepareParty,
-  type RawPartyOptions,
-} from "../partyOptions.ts";
-import { invalidOption } from "../values.ts";
+import { addChainOptions, type ChainOptions, prepareChain, type RawChainOptions } from "../chainOptions.ts";
+import { invalidOption, taskNumber } from "../values.ts";
 
-export type RawTaskExportOptions = RawPartyOptions & { to: string };
+export type RawTaskExportOptions = RawChainOptions & { to: string; state: string; blobs?: string };
 
-export type TaskExportOptions = PartyRunOptions & { folder: string };
+/** @property directory of what is fetched; the blobs lie in blobs/ there unless `blobs` names another folder */
+export type TaskExportOptions = ChainOptions & {
+  taskId: bigint;
+  folder: string;
+  directory: string;
+  blobs?: string;
+};
 
 const HELP = `
-The folder has config.json, the tokenizer, model.safetensors and an ONNX decoder with a KV cache: what
-\`gradwork responder run --folder\` and Hugging Face's libraries load. Updates come from whoever serves
-them and are kept in --state.
+The folder has config.json, the tokenizer and an ONNX decoder with a KV cache: what
+\`gradwork responder run --weights\` and Hugging Face's libraries load. The model is rebuilt from the
+initial one and every confirmed update, which come from whoever serves them and are kept in --state.
 
 Examples:
-  gradwork task export --task 0 --state miner --to model
+  gradwork task export 0 --to model
+  gradwork task export 0 --to model --blobs miner/blobs
 `;
 
 export function defineTaskExport(parent: Command): Command {
   const command = parent
     .command("export")
-    .description("write the head's model as a folder in the Hugging Face layout")
-    .requiredOption("--to <dir>", "folder to make");
-  return addPartyOptions(command, { port: 0 }).addHelpText("after", HELP);
+    .description("write the head's model as a folder in the Hugging Face layout; no key needed")
+    .argument("<task>", "number of the task")
+    .requiredOption("--to <dir>", "folder to make")
+    .option("--state <dir>", "folder for what is fetched", "exported")
+    .option("--blobs <dir>", "folder of blobs that are there already (default: blobs/ in --state)");
+  return addChainOptions(command).addHelpText("after", HELP);
 }
 
-/** @throws {GradworkError} `INVALID_OPTION`, and as `prepareParty` does */
-export function prepareTaskExport(raw: RawTaskExportOptions, env: NodeJS.ProcessEnv): TaskExportOptions {
-  if (raw.to === "") throw invalidOption("--to", raw.to, "a folder");
-  return { folder: raw.to, ...prepareParty(raw, env) };
+/** @throws {GradworkError} `INVALID_OPTION` */
+export function prepareTaskExport(task: string, raw: RawTaskExportOptions): TaskExportOptions {
+  const { to, state, blobs } = raw;
+  if (to === "") throw invalidOption("--to", to, "a folder");
+  if (state === "") throw invalidOption("--state", state, "a folder");
+  return {
+    taskId: taskNumber("TASK", task),
+    folder: to,
+    directory: state,
+    ...(blobs === undefined ? {} : { blobs }),
+    ...prepareChain(raw),
+  };
 }

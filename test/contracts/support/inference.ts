@@ -8,7 +8,8 @@ import {
   scoreCommitment,
   typedDataDomain,
 } from "../../../clients/chain/queryStatements.ts";
-import { type AppraisalParams, appraise, type Verdict } from "../../../clients/model/appraisal.ts";
+import { QUERY_PHASES } from "../../../clients/chain/queryView.ts";
+import { type AppraisalParams, appraise, splitFee, type Verdict } from "../../../clients/model/appraisal.ts";
 import { packScores } from "../../../clients/model/scores.ts";
 import type { INodeRegistry } from "../../../types/NodeRegistry.ts";
 import { wealthOf } from "./money.ts";
@@ -26,17 +27,6 @@ import {
 
 export const RESPONDER = 0n;
 export const ASSESSOR = 1n;
-
-export const QUERY_PHASES = [
-  "None",
-  "Selecting",
-  "Expired",
-  "Answering",
-  "Committing",
-  "Revealing",
-  "Settling",
-  "Ended",
-] as const;
 
 export type ModelParams = { [Key in keyof INodeRegistry.ModelParamsStruct]: bigint };
 
@@ -195,15 +185,10 @@ async function drawnNodes({ quality, responders, assessors }: Service, query: bi
   return { drawnResponders: drawn.slice(0, count), drawnAssessors: drawn.slice(count) };
 }
 
-/** The most that an answer and a duty earn, and what is burned: as the market splits a fee. */
-export function splitFee({ modelParams, drawnResponders, drawnAssessors }: Query, fee = FEE) {
-  const burned = (fee * modelParams.burnShare) / 1_000_000n;
-  const assessing = (fee * modelParams.assessorShare) / 1_000_000n;
-  return {
-    answerMost: (fee - burned - assessing) / BigInt(drawnResponders.length),
-    dutyMost: assessing / BigInt(drawnAssessors.length),
-    burned,
-  };
+/** How a query's fee is split. */
+export function splitOf({ modelParams, drawnResponders, drawnAssessors }: Query, fee = FEE) {
+  const counts = { responders: drawnResponders.length, assessors: drawnAssessors.length };
+  return splitFee(fee, modelParams, counts);
 }
 
 export function appraisalParams(params: ModelParams): AppraisalParams {
@@ -239,7 +224,7 @@ export async function verdictOn(query: Query, play: Play): Promise<Verdict> {
   const { unanswered = [], convictedResponders = [], convictedAssessors = [] } = play;
   const nodes = await query.quality.selected(query.query);
   const count = query.drawnResponders.length;
-  const { answerMost, dutyMost } = splitFee(query);
+  const { answerMost, dutyMost } = splitOf(query);
   return appraise(
     nodes.slice(0, count).map(({ price }, j) => ({
       price,
@@ -259,7 +244,7 @@ export async function verdictOn(query: Query, play: Play): Promise<Verdict> {
 
 /** What the asker, each responder and assessor, and the burn address gain by settling it, in wei. */
 export function gainsOf(query: Query, { answers, assessors }: Verdict): bigint[] {
-  const { burned } = splitFee(query);
+  const { burned } = splitOf(query);
   const pay = [...answers, ...assessors].reduce((sum, { paid }) => sum + paid, 0n);
   const losses = assessors.reduce((sum, { lost }) => sum + lost, 0n);
   return [
