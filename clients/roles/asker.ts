@@ -1,5 +1,4 @@
 import { hexlify, keccak256, randomBytes, toUtf8Bytes, ZeroHash } from "ethers";
-import { POLLS_A_BLOCK } from "../chain/connection.ts";
 import { queryEvents } from "../chain/events.ts";
 import { named } from "../chain/phase.ts";
 import { commitmentsHash, promptHash, scoreCommitment, statementDigest } from "../chain/queryStatements.ts";
@@ -14,7 +13,6 @@ import {
   statementDomain,
 } from "../chain/queryView.ts";
 import { isSignedBy } from "../chain/signing.ts";
-import { sleep } from "../chain/sleep.ts";
 import { requestNode } from "../messages/nodeRequest.ts";
 import { newReaderSecret, openReader, seal } from "../messages/sealedBox.ts";
 import { toHex } from "../model/bytes.ts";
@@ -24,7 +22,7 @@ import type { Json, StateStore } from "../storage/stateStore.ts";
 import { type AnswerReader, type ReadAnswer, readAnswer } from "./answers.ts";
 import { allow, requireTokens } from "./money.ts";
 import { type Actor, act } from "./party.ts";
-import { requireCommitments, type SignedCommitment, sealPurpose, select } from "./queryNode.ts";
+import { nextBlock, requireCommitments, type SignedCommitment, sealPurpose, select } from "./queryNode.ts";
 import type { PromptMessage, QueryPath } from "./responder.ts";
 import { actUnlessDone, persist } from "./turns.ts";
 
@@ -73,11 +71,31 @@ export type AskReport = {
   seconds: number;
 };
 
+/** What an asker does once its query is selected; another may be put in the place of any step. */
+export type AskerConduct = {
+  /** Sends the prompt, and collects what responders commit to; undefined where one is missing. */
+  collect: typeof collectAnswers;
+  /** Collects what assessors commit to, and then their scores. */
+  gather: typeof gatherScores;
+  /** Settles by what was collected. */
+  settle: typeof settleFast;
+};
+
+export const HONEST_ASKER: AskerConduct = {
+  collect: collectAnswers,
+  gather: gatherScores,
+  settle: settleFast,
+};
+
 /**
  * Asks a model's nodes, pays for good answers, and reads them. Where the fast path fails, the slow one goes on by itself.
  * @throws {GradworkError} `UNKNOWN_MODEL`, `TOO_FEW_NODES`, `FEE_TOO_SMALL`, `INSUFFICIENT_TOKENS`, before anything is spent
  */
-export async function ask(actor: Actor, options: AskOptions): Promise<AskReport> {
+export async function ask(
+  actor: Actor,
+  options: AskOptions,
+  conduct: AskerConduct = HONEST_ASKER,
+): Promise<AskReport> {
   const startedAt = performance.now();
   const { signal, gradwork } = actor;
   await requireAskable(actor, options);
@@ -91,16 +109,19 @@ export async function ask(actor: Actor, options: AskOptions): Promise<AskReport>
   const query = await askOnChain(actor, options, salt, secret);
   const selectedView = await waitFor(actor, query, (view) => view.nodes.length > 0 || view.phase === "Ended");
 
-  let fast: FastSettlement | undefined;
+  let fast: FastMessages | undefined;
   if (selectedView.phase !== "Ended") {
     const message = { prompt: options.prompt, salt, replyKey: reader.reader.publicKey, path: options.path };
-    const answers = await collectAnswers(reader, selectedView, message);
+    const answers = await conduct.collect(reader, selectedView, message);
     if (options.path === "fast" && answers !== undefined) {
-      fast = await settleFast(reader, selectedView, answers).catch((error: Error) => {
+      try {
+        const messages = await conduct.gather(reader, selectedView, answers);
+        await conduct.settle(reader, selectedView, messages);
+        fast = messages;
+      } catch (error) {
         signal.throwIfAborted();
-        actor.observe({ kind: "retrying", action: "settle by the fast path", error });
-        return undefined;
-      });
+        actor.observe({ kind: "retrying", action: "settle by the fast path", error: error as Error });
+      }
     }
   }
   if (options.path === "fast" && fast === undefined && selectedView.phase !== "Ended") {
@@ -197,7 +218,7 @@ async function waitFor(
       if (view.phase === "Expired") await actUnlessDone(actor, { query }, quality.expire, [query]);
       if (view.phase === "Settling") await actUnlessDone(actor, { query }, quality.settle, [query]);
     });
-    await sleep(gradwork.pollMs * POLLS_A_BLOCK, signal);
+    await persist(actor, "follow the chain", () => nextBlock(gradwork, view.block, signal));
   }
 }
 
@@ -236,15 +257,22 @@ async function collectAnswers(
   }
 }
 
-type FastSettlement = { consensusMs: number };
+/** All that the parties to a query signed to each other. */
+export type FastMessages = {
+  answers: SignedCommitment[];
+  scores: SignedCommitment[];
+  reveals: SignedReveal[];
+  /** from the last score to here */
+  consensusMs: number;
+};
 
-/** Collects scores and reveals of all assessors, and settles by them. */
-async function settleFast(
+/** Collects scores and reveals of all assessors. */
+async function gatherScores(
   reader: AnswerReader,
   view: QueryView,
   answers: SignedCommitment[],
-): Promise<FastSettlement> {
-  const { signal, gradwork } = reader;
+): Promise<FastMessages> {
+  const { signal } = reader;
   const assessors = view.nodes.slice(answers.length);
   const timeoutMs = Math.max(
     REPLY_TIMEOUT_MS,
@@ -260,22 +288,27 @@ async function settleFast(
   const committed = await fromAll("scores", { answers });
   const scoredAt = performance.now();
   const scores = await requireCommitments(reader, view, "ScoreCommitment", committed);
-  const reveals = await requireReveals(
-    reader,
-    view,
-    answers,
-    scores,
-    await fromAll("reveal", { answers, scores }),
-  );
-  const consensusMs = performance.now() - scoredAt;
-  await act(reader, { query: view.id }, gradwork.quality.settleFast, [
-    view.id,
+  const given = await fromAll("reveal", { answers, scores });
+  const reveals = await requireReveals(reader, view, answers, scores, given);
+  return { answers, scores, reveals, consensusMs: performance.now() - scoredAt };
+}
+
+async function settleFast(reader: AnswerReader, view: QueryView, messages: FastMessages): Promise<void> {
+  await act(reader, { query: view.id }, reader.gradwork.quality.settleFast, fastArguments(view.id, messages));
+}
+
+/** What `settleFast` takes. */
+export function fastArguments(
+  query: bigint,
+  { answers, reveals }: FastMessages,
+): [query: bigint, answers: string[], scores: bigint[], salts: string[], signatures: string[]] {
+  return [
+    query,
     answers.map(({ commitment }) => commitment),
-    reveals.map((reveal) => reveal.scores),
+    reveals.map(({ scores }) => scores),
     reveals.map(({ salt }) => salt),
     [...answers, ...reveals].map(({ signature }) => signature),
-  ]);
-  return { consensusMs };
+  ];
 }
 
 type SignedReveal = { scores: bigint; salt: string; signature: string };
@@ -322,7 +355,7 @@ function isHash(value: unknown): value is string {
 async function report(
   reader: AnswerReader,
   view: QueryView,
-  fast: FastSettlement | undefined,
+  fast: FastMessages | undefined,
   seconds: number,
 ): Promise<AskReport> {
   const { gradwork, signal } = reader;

@@ -179,7 +179,8 @@ async function follow(node: QueryNode, turn: NodeWork["turn"]): Promise<void> {
   }
 }
 
-async function nextBlock(
+/** Waits for a block after one, and gives the newest. */
+export async function nextBlock(
   { provider, pollMs }: Gradwork,
   after: number,
   signal: AbortSignal,
