@@ -89,15 +89,19 @@ export async function readQuery(
   };
 }
 
-/** The hash of the prompt that was asked. @throws {GradworkError} `UNKNOWN_QUERY` */
-export async function readPromptHash(gradwork: Gradwork, id: bigint, signal: AbortSignal): Promise<string> {
+/** What was asked, and the block in which. @throws {GradworkError} `UNKNOWN_QUERY` */
+export async function readAsked(
+  gradwork: Gradwork,
+  id: bigint,
+  signal: AbortSignal,
+): Promise<{ promptHash: string; block: number }> {
   const { quality, deployment, provider } = gradwork;
   const newest = await provider.getBlockNumber();
   const [asked] = await queryEvents(quality, "Asked", [id], deployment.block, newest, signal);
   if (asked === undefined) {
     throw new GradworkError("UNKNOWN_QUERY", `query ${id} was not asked`, { query: id.toString() });
   }
-  return asked.args.promptHash;
+  return { promptHash: asked.args.promptHash, block: asked.blockNumber };
 }
 
 /** @throws {GradworkError} `UNKNOWN_MODEL` */

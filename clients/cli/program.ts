@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
+import { defineAnswers, prepareAnswers } from "./answers/options.ts";
 import { defineAsk, prepareAsk } from "./ask/options.ts";
 import { defineAssessorRun, prepareAssessorRun } from "./assessorRun/options.ts";
 import { defineDeploy, prepareDeploy } from "./deploy/options.ts";
@@ -132,6 +133,10 @@ export function createProgram(session: Session): Command {
   defineAsk(program).action(async (prompt, raw) => {
     const { handleAsk } = await import("./ask/handler.ts");
     await handleAsk(prepareAsk(prompt, raw, env), session);
+  });
+  defineAnswers(program).action(async (query, raw) => {
+    const { handleAnswers } = await import("./answers/handler.ts");
+    await handleAnswers(prepareAnswers(query, raw, env), session);
   });
 
   defineStatus(program).action(async (account, raw) => {

@@ -60,6 +60,12 @@ export function taskNumber(option: string, text: string): bigint {
   return BigInt(text);
 }
 
+/** @throws {GradworkError} `INVALID_OPTION` unless the number of a query */
+export function queryNumber(option: string, text: string): bigint {
+  if (!/^\d{1,18}$/.test(text)) throw invalidOption(option, text, "the number of a query, from 0 on");
+  return BigInt(text);
+}
+
 /** @throws {GradworkError} `INVALID_OPTION` unless the number of a model */
 export function modelNumber(option: string, text: string): bigint {
   if (!/^\d{1,9}$/.test(text)) throw invalidOption(option, text, "the number of a model, from 0 on");

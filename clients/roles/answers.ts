@@ -1,7 +1,7 @@
 // How answers come to those who may read them: the asker, and the assessors that were drawn.
 import { keccak256, toUtf8Bytes } from "ethers";
 import { answerCommitment, promptHash } from "../chain/queryStatements.ts";
-import { type NodeContact, type QueryView, readPromptHash, statementDomain } from "../chain/queryView.ts";
+import { type NodeContact, type QueryView, statementDomain } from "../chain/queryView.ts";
 import { requestNode } from "../messages/nodeRequest.ts";
 import type { Reader } from "../messages/sealedBox.ts";
 import { fromHex } from "../model/bytes.ts";
@@ -20,6 +20,7 @@ export type ReadAnswer = { readonly prompt: string; readonly text: string };
 
 /**
  * A responder's answer and the prompt that it answers, both as they were committed to.
+ * @param asked the prompt's hash on chain
  * @param commitment the responder's
  * @param answers all signed commitments, where they are not on chain
  * @throws {GradworkError} `NODE_NOT_ANNOUNCED`, `ANSWER_DIFFERS`, `PROMPT_DIFFERS`; as `requestNode` and `Reader.open` do
@@ -28,6 +29,7 @@ export async function readAnswer(
   actor: AnswerReader,
   view: QueryView,
   index: number,
+  asked: string,
   commitment: string,
   answers: readonly SignedCommitment[] | undefined,
   timeoutMs: number,
@@ -52,7 +54,6 @@ export async function readAnswer(
   if (![prompt, promptSalt, answer, answerSalt].every((part) => typeof part === "string")) {
     throw new GradworkError("ANSWER_DIFFERS", `${responder} sends no whole answer`, { responder });
   }
-  const asked = await readPromptHash(actor.gradwork, view.id, signal);
   if (promptHash(keccak256(toUtf8Bytes(prompt!)), promptSalt!) !== asked) {
     throw new GradworkError("PROMPT_DIFFERS", `${responder} answers another prompt than was asked`, {
       responder,

@@ -1,6 +1,6 @@
 import { formatEther, hexlify, keccak256, randomBytes, toUtf8Bytes, ZeroHash } from "ethers";
-import { POLLS_A_BLOCK } from "../chain/connection.ts";
 import { queryEvents } from "../chain/events.ts";
+import { nextBlock } from "../chain/nextBlock.ts";
 import { named } from "../chain/phase.ts";
 import { commitmentsHash, promptHash, scoreCommitment, statementDigest } from "../chain/queryStatements.ts";
 import {
@@ -8,17 +8,17 @@ import {
   QUERY_ENDS,
   type QueryEnd,
   type QueryView,
+  readAsked,
   readModel,
   readQuery,
   roleIndex,
   statementDomain,
 } from "../chain/queryView.ts";
 import { isSignedBy } from "../chain/signing.ts";
-import { sleep } from "../chain/sleep.ts";
 import { requestNode } from "../messages/nodeRequest.ts";
 import { newReaderSecret, openReader, seal } from "../messages/sealedBox.ts";
 import { splitFee } from "../model/appraisal.ts";
-import { toHex } from "../model/bytes.ts";
+import { fromHex, toHex } from "../model/bytes.ts";
 import { GradworkError } from "../model/errors.ts";
 import { UNAVAILABLE, unpackScores } from "../model/scores.ts";
 import type { Json, StateStore } from "../storage/stateStore.ts";
@@ -73,49 +73,121 @@ export type AskReport = {
   consensusMs: number | undefined;
   /** of the settlement */
   gasUsed: bigint;
-  /** from asking to the end */
+  /** from asking, or going on with it, to the end */
   seconds: number;
+};
+
+/** What an asker does once its query is selected; another may be put in the place of any step. */
+export type AskerConduct = {
+  /** Sends the prompt, and collects what responders commit to; undefined where one is missing. */
+  collect: typeof collectAnswers;
+  /** Collects what assessors commit to, and then their scores. */
+  gather: typeof gatherScores;
+  /** Settles by what was collected. */
+  settle: typeof settleFast;
+};
+
+export const HONEST_ASKER: AskerConduct = {
+  collect: collectAnswers,
+  gather: gatherScores,
+  settle: settleFast,
 };
 
 /**
  * Asks a model's nodes, pays for good answers, and reads them. Where the fast path fails, the slow one goes on by itself.
  * @throws {GradworkError} `UNKNOWN_MODEL`, `TOO_FEW_NODES`, `FEE_TOO_SMALL`, `FEE_TOO_LARGE`, `INSUFFICIENT_TOKENS`, before anything is spent
  */
-export async function ask(actor: Actor, options: AskOptions): Promise<AskReport> {
+export async function ask(
+  actor: Actor,
+  options: AskOptions,
+  conduct: AskerConduct = HONEST_ASKER,
+): Promise<AskReport> {
   const startedAt = performance.now();
-  const { signal, gradwork } = actor;
   await requireAskable(actor, options);
-  const secret = newReaderSecret();
+  const { prompt, path, state } = options;
+  const asked: Asked = {
+    prompt,
+    path,
+    salt: hexlify(randomBytes(32)),
+    readerSecret: toHex(newReaderSecret()),
+  };
+  // Whatever happens from here on, what was asked can be shown, and its answers opened.
+  state.putValue(askedKey(hashOf(asked)), asked);
+  const { query, block } = await askOnChain(actor, options, asked);
+  return bringToItsEnd(actor, query, block, asked, conduct, startedAt);
+}
+
+/**
+ * Goes on with a query from where it was left, as `ask` does, or reads the answers to one that has ended.
+ * @throws {GradworkError} `UNKNOWN_QUERY`; `NOT_ASKED_HERE` where the state has nothing of it
+ */
+export async function resumeAsked(actor: Actor, query: bigint, state: StateStore): Promise<AskReport> {
+  const startedAt = performance.now();
+  const { promptHash: hash, block } = await readAsked(actor.gradwork, query, actor.signal);
+  const asked = state.getValue(askedKey(hash)) as Asked | undefined;
+  if (asked === undefined) {
+    throw new GradworkError(
+      "NOT_ASKED_HERE",
+      `query ${query} was not asked with this state: name the folder that it was asked with`,
+      { query: query.toString() },
+    );
+  }
+  return bringToItsEnd(actor, query, block, asked, HONEST_ASKER, startedAt);
+}
+
+/** What an asker keeps of a query, from before it is asked; secrets among it. */
+type Asked = { prompt: string; path: QueryPath; salt: string; readerSecret: string };
+
+function hashOf({ prompt, salt }: Asked): string {
+  return promptHash(keccak256(toUtf8Bytes(prompt)), salt);
+}
+
+function askedKey(hash: string): string {
+  return `asked-${hash}`;
+}
+
+/** @param block in which it was asked */
+async function bringToItsEnd(
+  actor: Actor,
+  query: bigint,
+  block: number,
+  asked: Asked,
+  conduct: AskerConduct,
+  startedAt: number,
+): Promise<AskReport> {
+  const { signal, gradwork } = actor;
+  const { prompt, salt, path } = asked;
   const reader: AnswerReader = {
     ...actor,
-    reader: await openReader(secret),
+    reader: await openReader(fromHex(asked.readerSecret)),
     contactOf: createContacts(gradwork, signal),
   };
-  const salt = hexlify(randomBytes(32));
-  const query = await askOnChain(actor, options, salt, secret);
-  const selectedView = await waitFor(actor, query, (view) => view.nodes.length > 0 || view.phase === "Ended");
-
-  let fast: FastSettlement | undefined;
-  if (selectedView.phase !== "Ended") {
-    const message = { prompt: options.prompt, salt, replyKey: reader.reader.publicKey, path: options.path };
-    const answers = await collectAnswers(reader, selectedView, message);
-    if (options.path === "fast" && answers !== undefined) {
-      fast = await settleFast(reader, selectedView, answers).catch((error: Error) => {
+  const view = await waitFor(actor, query, ({ nodes, phase }) => nodes.length > 0 || phase === "Ended");
+  let fast: FastMessages | undefined;
+  if (view.phase !== "Ended" && view.phase !== "Settling") {
+    const message = { prompt, salt, replyKey: reader.reader.publicKey, path };
+    const answers = await conduct.collect(reader, view, message);
+    if (path === "fast" && answers !== undefined) {
+      try {
+        const messages = await conduct.gather(reader, view, answers);
+        await conduct.settle(reader, view, messages);
+        fast = messages;
+      } catch (error) {
         signal.throwIfAborted();
-        actor.observe({ kind: "retrying", action: "settle by the fast path", error });
-        return undefined;
+        actor.observe({ kind: "retrying", action: "settle by the fast path", error: error as Error });
+      }
+    }
+    if (path === "fast" && fast === undefined) {
+      const end = new Date(Number(view.query.revealsEndAt) * 1_000).toISOString();
+      actor.observe({
+        kind: "waiting",
+        why: `query ${query} goes on by the slow path, until ${end} at the latest`,
       });
     }
   }
-  if (options.path === "fast" && fast === undefined && selectedView.phase !== "Ended") {
-    const end = new Date(Number(selectedView.query.revealsEndAt) * 1_000).toISOString();
-    actor.observe({
-      kind: "waiting",
-      why: `query ${query} goes on by the slow path, until ${end} at the latest`,
-    });
-  }
-  const ended = await waitFor(actor, query, (view) => view.phase === "Ended");
-  return report(reader, ended, fast, (performance.now() - startedAt) / 1_000);
+  const ended = await waitFor(actor, query, ({ phase }) => phase === "Ended");
+  const seconds = (performance.now() - startedAt) / 1_000;
+  return report(reader, ended, { block, hash: hashOf(asked), fast, seconds });
 }
 
 async function requireAskable(actor: Actor, options: AskOptions): Promise<void> {
@@ -157,35 +229,20 @@ async function requireAskable(actor: Actor, options: AskOptions): Promise<void> 
 async function askOnChain(
   actor: Actor,
   options: AskOptions,
-  salt: string,
-  secret: Uint8Array,
-): Promise<bigint> {
+  asked: Asked,
+): Promise<{ query: bigint; block: number }> {
   const { gradwork, signal } = actor;
-  const { model, prompt, responders, assessors, fee, state } = options;
-  const hash = promptHash(keccak256(toUtf8Bytes(prompt)), salt);
-  // Whatever happens from here on, what was asked can be shown, and its answers opened.
-  state.putValue(`asked-${hash}`, { prompt, salt, readerSecret: toHex(secret) });
+  const { model, responders, assessors, fee } = options;
   await allow(gradwork, fee, signal);
   const { answerSeconds } = await readModel(gradwork, model);
   const newest = await gradwork.provider.getBlock("latest");
   const answerBy = BigInt(newest!.timestamp) + (options.answerSeconds ?? answerSeconds);
-  const receipt = await act(actor, 0n, gradwork.quality.ask, [
-    model,
-    hash,
-    responders,
-    assessors,
-    fee,
-    answerBy,
-  ]);
-  const asked = await queryEvents(
-    gradwork.quality,
-    "Asked",
-    [null, model, actor.address],
-    receipt.blockNumber,
-    receipt.blockNumber,
-    signal,
-  );
-  return asked.find(({ transactionHash }) => transactionHash === receipt.hash)!.args.query;
+  const args = [model, hashOf(asked), responders, assessors, fee, answerBy];
+  const { blockNumber: block, hash } = await act(actor, 0n, gradwork.quality.ask, args);
+  const topics = [null, model, actor.address];
+  const events = await queryEvents(gradwork.quality, "Asked", topics, block, block, signal);
+  const { query } = events.find(({ transactionHash }) => transactionHash === hash)!.args;
+  return { query, block };
 }
 
 /** Waits until a query is as wanted, making the calls that bring it on. */
@@ -204,7 +261,7 @@ async function waitFor(
       if (view.phase === "Expired") await actUnlessDone(actor, { query }, quality.expire, [query]);
       if (view.phase === "Settling") await actUnlessDone(actor, { query }, quality.settle, [query]);
     });
-    await sleep(gradwork.pollMs * POLLS_A_BLOCK, signal);
+    await persist(actor, "follow the chain", () => nextBlock(gradwork, view.block, signal));
   }
 }
 
@@ -243,15 +300,22 @@ async function collectAnswers(
   }
 }
 
-type FastSettlement = { consensusMs: number };
+/** All that the parties to a query signed to each other. */
+export type FastMessages = {
+  answers: SignedCommitment[];
+  scores: SignedCommitment[];
+  reveals: SignedReveal[];
+  /** from the last score to here */
+  consensusMs: number;
+};
 
-/** Collects scores and reveals of all assessors, and settles by them. */
-async function settleFast(
+/** Collects scores and reveals of all assessors. */
+async function gatherScores(
   reader: AnswerReader,
   view: QueryView,
   answers: SignedCommitment[],
-): Promise<FastSettlement> {
-  const { signal, gradwork } = reader;
+): Promise<FastMessages> {
+  const { signal } = reader;
   const assessors = view.nodes.slice(answers.length);
   const timeoutMs = Math.max(
     REPLY_TIMEOUT_MS,
@@ -267,22 +331,27 @@ async function settleFast(
   const committed = await fromAll("scores", { answers });
   const scoredAt = performance.now();
   const scores = await requireCommitments(reader, view, "ScoreCommitment", committed);
-  const reveals = await requireReveals(
-    reader,
-    view,
-    answers,
-    scores,
-    await fromAll("reveal", { answers, scores }),
-  );
-  const consensusMs = performance.now() - scoredAt;
-  await act(reader, { query: view.id }, gradwork.quality.settleFast, [
-    view.id,
+  const given = await fromAll("reveal", { answers, scores });
+  const reveals = await requireReveals(reader, view, answers, scores, given);
+  return { answers, scores, reveals, consensusMs: performance.now() - scoredAt };
+}
+
+async function settleFast(reader: AnswerReader, view: QueryView, messages: FastMessages): Promise<void> {
+  await act(reader, { query: view.id }, reader.gradwork.quality.settleFast, fastArguments(view.id, messages));
+}
+
+/** What `settleFast` takes. */
+export function fastArguments(
+  query: bigint,
+  { answers, reveals }: FastMessages,
+): [query: bigint, answers: string[], scores: bigint[], salts: string[], signatures: string[]] {
+  return [
+    query,
     answers.map(({ commitment }) => commitment),
-    reveals.map((reveal) => reveal.scores),
+    reveals.map(({ scores }) => scores),
     reveals.map(({ salt }) => salt),
     [...answers, ...reveals].map(({ signature }) => signature),
-  ]);
-  return { consensusMs };
+  ];
 }
 
 type SignedReveal = { scores: bigint; salt: string; signature: string };
@@ -325,19 +394,26 @@ function isHash(value: unknown): value is string {
   return typeof value === "string" && /^0x[0-9a-f]{64}$/.test(value);
 }
 
-/** What became of a query: its commitments and scores, and who was paid what. */
+/**
+ * What became of a query: its commitments and scores, and who was paid what.
+ * @param block in which it was asked, by the hash of its prompt
+ */
 async function report(
   reader: AnswerReader,
   view: QueryView,
-  fast: FastSettlement | undefined,
-  seconds: number,
+  {
+    block,
+    hash,
+    fast,
+    seconds,
+  }: { block: number; hash: string; fast: FastMessages | undefined; seconds: number },
 ): Promise<AskReport> {
   const { gradwork, signal } = reader;
   const { quality, registry, provider } = gradwork;
   const { id: query, nodes } = view;
   const responders = Number(view.query.responders);
   const eventsOf = (contract: typeof quality | typeof registry, name: string, topics: unknown[]) =>
-    queryEvents(contract, name, topics, gradwork.deployment.block, view.block, signal);
+    queryEvents(contract, name, topics, block, view.block, signal);
   const [settled] = await eventsOf(quality, "Settled", [query]);
   const [released] = await eventsOf(quality, "Released", [query]);
   const ending = settled ?? released;
@@ -361,7 +437,7 @@ async function report(
     ? await fastStatements(reader, settled.transactionHash)
     : await slowStatements(reader, view);
   const answers = nodes.slice(0, responders).map(async ({ address }, j): Promise<AskedAnswer> => {
-    const answer = await readIfCommitted(reader, view, j, commitments[j]!);
+    const answer = await readIfCommitted(reader, view, j, hash, commitments[j]!);
     return {
       responder: address,
       text: answer?.text,
@@ -383,11 +459,12 @@ async function readIfCommitted(
   reader: AnswerReader,
   view: QueryView,
   index: number,
+  hash: string,
   commitment: string,
 ): Promise<ReadAnswer | undefined> {
   if (commitment === ZeroHash) return undefined;
   try {
-    return await readAnswer(reader, view, index, commitment, undefined, REPLY_TIMEOUT_MS);
+    return await readAnswer(reader, view, index, hash, commitment, undefined, REPLY_TIMEOUT_MS);
   } catch (error) {
     reader.signal.throwIfAborted();
     reader.observe({ kind: "retrying", action: `read answer ${index}`, error: error as Error });

@@ -1,6 +1,6 @@
 import { hexlify, randomBytes, toUtf8Bytes, ZeroHash } from "ethers";
 import { commitmentsHash, scoreCommitment } from "../chain/queryStatements.ts";
-import { type QueryView, statementDomain } from "../chain/queryView.ts";
+import { type QueryView, readAsked, statementDomain } from "../chain/queryView.ts";
 import { GradworkError } from "../model/errors.ts";
 import { packScores, UNAVAILABLE } from "../model/scores.ts";
 import type { Assessor } from "../quality/assessor.ts";
@@ -71,14 +71,17 @@ function assess(node: QueryNode, options: AssessorOptions, conduct: AssessorCond
     answers: readonly SignedCommitment[] | undefined,
   ): Promise<ScoreStatement> {
     const startedAt = performance.now();
+    const { promptHash } = await readAsked(node.gradwork, view.id, node.signal);
     const read = commitments.map((commitment, index) =>
       commitment === ZeroHash
         ? undefined
-        : readAnswer(node, view, index, commitment, answers, ANSWER_TIMEOUT_MS).catch((error: Error) => {
-            node.signal.throwIfAborted();
-            observe({ kind: "retrying", action: `read answer ${index} to query ${view.id}`, error });
-            return undefined;
-          }),
+        : readAnswer(node, view, index, promptHash, commitment, answers, ANSWER_TIMEOUT_MS).catch(
+            (error: Error) => {
+              node.signal.throwIfAborted();
+              observe({ kind: "retrying", action: `read answer ${index} to query ${view.id}`, error });
+              return undefined;
+            },
+          ),
     );
     const scores = await conduct.score(options, view, await Promise.all(read), node.signal);
     const statement = { scores, salt: hexlify(randomBytes(32)) };

@@ -1,6 +1,6 @@
 import { concat, hexlify, keccak256, randomBytes, toUtf8Bytes } from "ethers";
 import { answerCommitment, promptHash } from "../chain/queryStatements.ts";
-import { type QueryView, readPromptHash, readQuery, statementDomain } from "../chain/queryView.ts";
+import { type QueryView, readAsked, readQuery, statementDomain } from "../chain/queryView.ts";
 import type { Generator } from "../inference/generator.ts";
 import { seal } from "../messages/sealedBox.ts";
 import { fromHex, toHex } from "../model/bytes.ts";
@@ -183,7 +183,7 @@ async function openPrompt(node: QueryNode, query: bigint, body: Json): Promise<P
     throw new GradworkError("PROMPT_MISSING", "the sealed message holds no prompt, salt, reply key and path");
   }
   const given = promptHash(keccak256(toUtf8Bytes(prompt!)), salt!);
-  const asked = await readPromptHash(node.gradwork, query, node.signal);
+  const { promptHash: asked } = await readAsked(node.gradwork, query, node.signal);
   if (given !== asked) {
     throw new GradworkError("PROMPT_DIFFERS", `the prompt is not the one that query ${query} asks`, {
       given,

@@ -46,6 +46,7 @@ const COMMANDS = [
   "assessor run",
   "node leave",
   "ask",
+  "answers",
   "status",
 ];
 

@@ -25,6 +25,7 @@ const ASK: RawAskOptions = {
   assessors: "3",
   path: "fast",
   state: "asked",
+  drandUrl: [],
 };
 const RESPONDER: RawResponderRunOptions = {
   ...NODE,

@@ -1,6 +1,4 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, type RequestListener, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -22,35 +20,16 @@ import { runVerifier } from "../../clients/roles/verifier.ts";
 import { deployGradwork, walletProvider } from "../../deploy/deployGradwork.ts";
 import { SMALL_TASK, SMALL_TRAINING } from "../../scripts/adversaries/task.ts";
 import { FUNDER_KEY } from "../../scripts/demo/localChain.ts";
-import { quicknet } from "../contracts/support/drand.ts";
+import { type Beacon, publishedAt, quicknet, startBeacon } from "../contracts/support/drand.ts";
 
 const BLOCK_MS = 500;
-const { chain, rounds: published } = quicknet;
+const { rounds: published } = quicknet;
 const [FIRST, SECOND, OTHER] = [published[3]!, published[4]!, published[2]!];
 /** The clock jumps over what is left of it. */
 const OPENING_SECONDS = 600;
 const SETUP_SECONDS = 2 * OPENING_SECONDS;
 /** Of the contract: a ticket is for the first round more than a minute ahead. */
 const MARGIN_SECONDS = 60;
-
-const publishedAt = (round: number) => chain.genesisTime + (round - 1) * chain.periodSeconds;
-
-/** A server where drand's are, and what it was asked for. */
-type Beacon = { url: string; asked: string[]; server: Server };
-
-async function startBeacon(signatureOf: (round: number) => string | undefined): Promise<Beacon> {
-  const asked: string[] = [];
-  const respond: RequestListener = ({ url }, response) => {
-    asked.push(url!);
-    const round = Number(new RegExp(`^/${QUICKNET_CHAIN_HASH}/public/(\\d+)$`).exec(url!)?.[1]);
-    const signature = signatureOf(round);
-    response.statusCode = signature === undefined ? 404 : 200;
-    response.end(JSON.stringify({ round, signature }));
-  };
-  const server = createServer(respond).listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked, server };
-}
 
 describe("a task with seeds from drand", function () {
   this.timeout(240_000);

@@ -11,15 +11,23 @@ import type { Generator } from "../../clients/inference/generator.ts";
 import { openLocalModel } from "../../clients/inference/localModel.ts";
 import { queueGenerator } from "../../clients/inference/queue.ts";
 import { type Assessor, openAssessor } from "../../clients/quality/assessor.ts";
-import { type AskReport, ask } from "../../clients/roles/asker.ts";
+import {
+  type AskedAnswer,
+  type AskOptions,
+  type AskReport,
+  ask,
+  HONEST_ASKER,
+  resumeAsked,
+} from "../../clients/roles/asker.ts";
 import { runAssessor } from "../../clients/roles/assessor.ts";
 import { deposit, useFaucet, wealthOf } from "../../clients/roles/money.ts";
 import type { RoleEvent } from "../../clients/roles/observer.ts";
 import type { Actor } from "../../clients/roles/party.ts";
 import { type QueryPath, runResponder } from "../../clients/roles/responder.ts";
-import { openState } from "../../clients/storage/stateStore.ts";
+import { openState, type StateStore } from "../../clients/storage/stateStore.ts";
 import { deployGradwork, walletProvider } from "../../deploy/deployGradwork.ts";
 import { type LocalChain, startLocalChain } from "../../scripts/demo/localChain.ts";
+import { expectCode } from "../contracts/support/expectCode.ts";
 
 const BLOCK_MS = 500;
 const RESPONDERS = 2;
@@ -63,6 +71,12 @@ describe("queries between real nodes", function () {
   let parties: Gradwork[];
   let asker: Actor;
   const reports: Partial<Record<QueryPath, AskReport>> = {};
+  let state: StateStore;
+
+  function asking(path: QueryPath): AskOptions {
+    const counts = { responders: RESPONDERS, assessors: ASSESSORS };
+    return { model: 0n, prompt: PROMPT, ...counts, fee: FEE, path, state };
+  }
 
   function actor(gradwork: Gradwork): Actor {
     const observe = (event: RoleEvent) => {
@@ -112,15 +126,8 @@ describe("queries between real nodes", function () {
     await joined("Responder", RESPONDERS);
     await joined("Assessor", ASSESSORS);
 
-    const state = openState(join(directory, "asker", "state.sqlite"));
-    try {
-      for (const path of ["fast", "slow"] as const) {
-        const counts = { responders: RESPONDERS, assessors: ASSESSORS };
-        reports[path] = await ask(asker, { model: 0n, prompt: PROMPT, ...counts, fee: FEE, path, state });
-      }
-    } finally {
-      state.close();
-    }
+    state = openState(join(directory, "asker", "state.sqlite"));
+    for (const path of ["fast", "slow"] as const) reports[path] = await ask(asker, asking(path));
   });
 
   after(async () => {
@@ -129,6 +136,7 @@ describe("queries between real nodes", function () {
     await generator?.close();
     await assessor?.close();
     await chain?.close();
+    state?.close();
     if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
   });
 
@@ -154,10 +162,43 @@ describe("queries between real nodes", function () {
     expect(essence(reports.fast!)).to.deep.equal(essence(reports.slow!));
   });
 
+  it("can be read again once they have ended", async () => {
+    for (const path of ["fast", "slow"] as const) {
+      const { answers, end, path: taken } = await resumeAsked(asker, reports[path]!.query, state);
+      expect([end, taken]).to.deep.equal(["Settled", path]);
+      expect(answers).to.deep.equal(reports[path]!.answers);
+    }
+  });
+
   it("leave with the asker what the answers and scores did not earn", async () => {
     const spent = 2n * STAKE - (await wealthOf(asker.gradwork, asker.address));
     const refunded = reports.fast!.refunded + reports.slow!.refunded;
     expect(spent).to.equal(2n * FEE - refunded);
     expect(refunded > 0n).to.equal(true);
+  });
+
+  it("go on after the asker was stopped, by the path that was taken", async () => {
+    const query = await asker.gradwork.quality.queryCount();
+    const stopping = new AbortController();
+    const collect = async () => {
+      stopping.abort(new Error("stopped"));
+      throw stopping.signal.reason;
+    };
+    const stopped = { ...asker, signal: stopping.signal };
+    const failure = await ask(stopped, asking("fast"), { ...HONEST_ASKER, collect }).catch((error) => error);
+    expect(failure).to.equal(stopping.signal.reason);
+    const { end, path, answers } = await resumeAsked(asker, query, state);
+    expect([end, path]).to.deep.equal(["Settled", "fast"]);
+    const texts = (report: { answers: AskedAnswer[] }) => report.answers.map(({ text }) => text).sort();
+    expect(texts({ answers })).to.deep.equal(texts(reports.fast!));
+  });
+
+  it("are unknown to another state", async () => {
+    const other = openState(join(directory, "other", "state.sqlite"));
+    try {
+      await expectCode(resumeAsked(asker, 0n, other), "NOT_ASKED_HERE");
+    } finally {
+      other.close();
+    }
   });
 });

@@ -1,31 +1,24 @@
 import type { Command } from "commander";
 import type { QueryPath } from "../../roles/responder.ts";
-import {
-  addSenderOptions,
-  prepareSender,
-  type RawSenderOptions,
-  type SenderOptions,
-} from "../chainOptions.ts";
+import { type AskedOptions, addAskedOptions, prepareAsked, type RawAskedOptions } from "../askedOptions.ts";
 import { invalidOption, modelNumber, oneOf, tokenAmount, wholeNumber } from "../values.ts";
 
 const PATHS = ["fast", "slow"] as const;
 const [MAX_RESPONDERS, MIN_ASSESSORS, MAX_ASSESSORS] = [8, 3, 16];
 const MAX_SECONDS = 3_600;
 
-export type RawAskOptions = RawSenderOptions & {
+export type RawAskOptions = RawAskedOptions & {
   model: string;
   fee: string;
   responders: string;
   assessors: string;
   seconds?: string;
   path: string;
-  state: string;
   faucet?: true;
-  json?: true;
 };
 
-/** @property promptFile where the prompt is read from standard input, `-` */
-export type AskCommandOptions = SenderOptions & {
+/** @property prompt `-` where it is read from standard input */
+export type AskCommandOptions = AskedOptions & {
   model: bigint;
   prompt: string;
   fee: bigint;
@@ -33,15 +26,14 @@ export type AskCommandOptions = SenderOptions & {
   assessors: number;
   answerSeconds?: bigint;
   path: QueryPath;
-  directory: string;
   faucet: boolean;
-  json: boolean;
 };
 
 const HELP = `
 The fee is paid into escrow; good answers and close scores earn of it, a share burns, and the rest
 comes back. On the fast path all nodes sign and one transaction settles; where one is missing, the slow
 path goes on by itself. Prompt and answers travel encrypted; a - as the prompt reads standard input.
+Stopped on the way, \`gradwork answers\` goes on.
 
 Examples:
   gradwork ask "What is a whale?" --model 0 --fee 10
@@ -59,16 +51,13 @@ export function defineAsk(program: Command): Command {
     .option("--assessors <n>", "assessors that score them", "3")
     .option("--seconds <n>", "until answers must be committed (default: the longest that the model takes)")
     .option("--path <name>", "fast or slow", "fast")
-    .option("--state <dir>", "folder that remembers what was asked", "asked")
-    .option("--faucet", "on a test network: mint what the wallet lacks")
-    .option("--json", "print a report in JSON");
-  return addSenderOptions(command).addHelpText("after", HELP);
+    .option("--faucet", "on a test network: mint what the wallet lacks");
+  return addAskedOptions(command).addHelpText("after", HELP);
 }
 
-/** @throws {GradworkError} `INVALID_OPTION`, and as `prepareSender` does */
+/** @throws {GradworkError} `INVALID_OPTION`, and as `prepareAsked` does */
 export function prepareAsk(prompt: string, raw: RawAskOptions, env: NodeJS.ProcessEnv): AskCommandOptions {
   if (prompt.trim() === "") throw invalidOption("PROMPT", prompt, "a question");
-  if (raw.state === "") throw invalidOption("--state", raw.state, "a folder");
   const { seconds } = raw;
   return {
     model: modelNumber("--model", raw.model),
@@ -80,9 +69,7 @@ export function prepareAsk(prompt: string, raw: RawAskOptions, env: NodeJS.Proce
       ? {}
       : { answerSeconds: BigInt(wholeNumber("--seconds", seconds, 1, MAX_SECONDS)) }),
     path: oneOf("--path", raw.path, PATHS),
-    directory: raw.state,
     faucet: raw.faucet ?? false,
-    json: raw.json ?? false,
-    ...prepareSender(raw, env),
+    ...prepareAsked(raw, env),
   };
 }

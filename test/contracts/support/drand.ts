@@ -1,6 +1,9 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { createServer, type RequestListener, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import { bls12_381 } from "@noble/curves/bls12-381";
+import { QUICKNET_CHAIN_HASH } from "../../../clients/chain/drand.ts";
 
 /** What drand's endpoints give for quicknet: the chain's description and rounds, all bytes in hex without prefix. */
 export const quicknet: {
@@ -61,4 +64,27 @@ export function encodeG2(point: G2Point): string {
 /** A published signature as a point. */
 export function pointOf(signature: string): G1Point {
   return G1.ProjectivePoint.fromHex(signature);
+}
+
+/** When drand publishes a round, in seconds. */
+export function publishedAt(round: number): number {
+  const { genesisTime, periodSeconds } = quicknet.chain;
+  return genesisTime + (round - 1) * periodSeconds;
+}
+
+/** A server where drand's are, and what it was asked for. */
+export type Beacon = { url: string; asked: string[]; server: Server };
+
+export async function startBeacon(signatureOf: (round: number) => string | undefined): Promise<Beacon> {
+  const asked: string[] = [];
+  const respond: RequestListener = ({ url }, response) => {
+    asked.push(url!);
+    const round = Number(new RegExp(`^/${QUICKNET_CHAIN_HASH}/public/(\\d+)$`).exec(url!)?.[1]);
+    const signature = signatureOf(round);
+    response.statusCode = signature === undefined ? 404 : 200;
+    response.end(JSON.stringify({ round, signature }));
+  };
+  const server = createServer(respond).listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked, server };
 }
