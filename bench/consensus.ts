@@ -1,0 +1,180 @@
+// node bench/consensus.ts: the fast path's consensus, from the last score to the message that settles, of 16 assessors,
+// each a process of its own, over HTTP on this machine. Everybody checks everybody's signatures inside the time.
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { id, parseEther, Wallet } from "ethers";
+import { network } from "hardhat";
+import { bindContracts, connectChain, type Gradwork } from "../clients/chain/connection.ts";
+import type { Deployment } from "../clients/chain/deployment.ts";
+import { roleIndex } from "../clients/chain/queryView.ts";
+import { sleep } from "../clients/chain/sleep.ts";
+import { send } from "../clients/chain/transactions.ts";
+import { embeddedModelFolder } from "../clients/inference/embedded.ts";
+import { openLocalModel } from "../clients/inference/localModel.ts";
+import { queueGenerator } from "../clients/inference/queue.ts";
+import { openAssessor } from "../clients/quality/assessor.ts";
+import { ask, HONEST_ASKER } from "../clients/roles/asker.ts";
+import { runAssessor } from "../clients/roles/assessor.ts";
+import { DEFAULT_MODEL_PARAMS } from "../clients/roles/defaults.ts";
+import { deposit, useFaucet } from "../clients/roles/money.ts";
+import type { Actor } from "../clients/roles/party.ts";
+import { runResponder } from "../clients/roles/responder.ts";
+import { openState } from "../clients/storage/stateStore.ts";
+import { deployGradwork, walletProvider } from "../deploy/deployGradwork.ts";
+import { FUNDER_KEY } from "../scripts/demo/localChain.ts";
+
+const [RESPONDERS, ASSESSORS] = [3, 16];
+const [WARM_UP_RUNS, RUNS] = [10, 100];
+const LIMIT_MILLISECONDS = 50;
+const FEE = parseEther("30");
+const STAKE = DEFAULT_MODEL_PARAMS.nodeStake;
+/** Full trust and no cap, so that few draws find everybody. */
+const MODEL = { ...DEFAULT_MODEL_PARAMS, stakeCap: STAKE, trustFloor: 1_000_000n, trustRate: 0n };
+/** Of the chain while a query waits for its selection, and before a measurement, when it makes none. */
+const [BLOCK_MILLISECONDS, REST_MILLISECONDS] = [100, 300];
+const POLL_MILLISECONDS = 100;
+const PROMPT = "Call me Ishmael. Some years ago, never mind how long precisely";
+const MAX_TOKENS = 12;
+
+/** What a process plays. */
+type Part = {
+  name: "asker" | "assessor";
+  number: number;
+  rpc: string;
+  deployment: Deployment;
+  directory: string;
+};
+
+const ending = new AbortController();
+const { signal } = ending;
+
+async function actorOf(rpc: string, deployment: Deployment, number: number): Promise<Actor> {
+  const chain = await connectChain(rpc, new Wallet(id(`party ${number}`)), 0);
+  const gradwork = await bindContracts({ ...chain, pollMs: POLL_MILLISECONDS }, deployment);
+  return { gradwork, address: gradwork.wallet.address, drandUrls: [], observe: () => {}, signal };
+}
+
+/* PROCESSES */
+
+async function playAssessor({ number, rpc, deployment, directory }: Part): Promise<void> {
+  const assessor = await openAssessor({ model: embeddedModelFolder("cross-encoder"), threads: 1 });
+  const actor = await actorOf(rpc, deployment, number);
+  await runAssessor(actor, { model: 0n, directory, host: "127.0.0.1", port: 0, assessor });
+}
+
+/** Milliseconds of each consensus. */
+async function playAsker({ number, rpc, deployment, directory }: Part): Promise<number[]> {
+  const actor = await actorOf(rpc, deployment, number);
+  const setBlockTime = (milliseconds: number) =>
+    actor.gradwork.provider.send("evm_setIntervalMining", [milliseconds]);
+  const state = openState(join(directory, "state.sqlite"));
+  const times: number[] = [];
+  const conduct = {
+    ...HONEST_ASKER,
+    gather: async (...args: Parameters<typeof HONEST_ASKER.gather>) => {
+      await setBlockTime(0);
+      await sleep(REST_MILLISECONDS, signal);
+      const messages = await HONEST_ASKER.gather(...args);
+      times.push(messages.consensusMs);
+      return messages;
+    },
+  };
+  const counts = { responders: RESPONDERS, assessors: ASSESSORS };
+  for (let run = 0; run < WARM_UP_RUNS + RUNS; run++) {
+    await setBlockTime(BLOCK_MILLISECONDS);
+    const options = {
+      model: 0n,
+      prompt: `${PROMPT} ${run}`,
+      ...counts,
+      fee: FEE,
+      path: "fast" as const,
+      state,
+    };
+    const { path } = await ask(actor, options, conduct);
+    if (path !== "fast") throw new Error(`query ${run} was settled by the slow path`);
+  }
+  return times.slice(WARM_UP_RUNS);
+}
+
+/* THE MACHINE */
+
+function start(part: Part): ChildProcess {
+  const child = fork(fileURLToPath(import.meta.url));
+  child.send(part, (error) => error && child.kill());
+  return child;
+}
+
+async function prepare(rpc: string, deployment: Deployment, funder: Gradwork): Promise<void> {
+  for (let i = 0; i <= RESPONDERS + ASSESSORS; i++) {
+    const { gradwork, address } = await actorOf(rpc, deployment, i);
+    await funder.provider.send("hardhat_setBalance", [address, "0x56bc75e2d63100000"]);
+    const isAsker = i === RESPONDERS + ASSESSORS;
+    await useFaucet(gradwork, isAsker ? BigInt(WARM_UP_RUNS + RUNS) * FEE : STAKE, signal);
+    if (!isAsker) await deposit(gradwork, STAKE, signal);
+    gradwork.provider.destroy();
+  }
+  await send(funder, funder.registry.registerModel, [MODEL, id("bench"), ""], signal);
+}
+
+async function main(): Promise<void> {
+  const override = { mining: { auto: true, interval: 0 }, allowBlocksWithSameTimestamp: true };
+  const server = await network.createServer({ network: "default", override }, "127.0.0.1", 0);
+  const { address, port } = await server.listen();
+  const rpc = `http://${address}:${port}`;
+  const home = mkdtempSync(join(tmpdir(), "gradwork-bench-"));
+  const directoryOf = (number: number) => join(home, String(number));
+  const children: ChildProcess[] = [];
+  const responders: Promise<void>[] = [];
+  const local = await openLocalModel({ model: embeddedModelFolder("llama") });
+  const generator = queueGenerator(local, { concurrency: 1, waiting: RESPONDERS });
+  try {
+    const chain = await connectChain(rpc, new Wallet(FUNDER_KEY), 0);
+    const deployment = await deployGradwork(walletProvider(chain), { confirmations: 0, pollMs: 50 });
+    const funder = await bindContracts(chain, deployment);
+    await prepare(rpc, deployment, funder);
+    for (let i = 0; i < RESPONDERS + ASSESSORS; i++) {
+      const directory = directoryOf(i);
+      if (i >= RESPONDERS) {
+        children.push(start({ name: "assessor", number: i, rpc, deployment, directory }));
+        continue;
+      }
+      const node = { model: 0n, directory, host: "127.0.0.1", port: 0 };
+      const options = { ...node, generator, maxTokens: MAX_TOKENS };
+      responders.push(runResponder(await actorOf(rpc, deployment, i), options).catch(() => {}));
+    }
+    const joined = () => funder.registry.placeCount(0n, roleIndex("Assessor"));
+    while ((await joined()) < BigInt(ASSESSORS)) await sleep(POLL_MILLISECONDS, signal);
+    const number = RESPONDERS + ASSESSORS;
+    const asker = start({ name: "asker", number, rpc, deployment, directory: directoryOf(number) });
+    children.push(asker);
+    const [times] = (await once(asker, "message")) as [number[]];
+    report(times);
+  } finally {
+    for (const child of children) child.kill();
+    ending.abort();
+    await Promise.all(responders);
+    await generator.close();
+    await server.close();
+    rmSync(home, { recursive: true });
+  }
+}
+
+function report(milliseconds: number[]): void {
+  milliseconds.sort((a, b) => a - b);
+  const [p50, p99] = [milliseconds[RUNS >> 1]!, milliseconds[Math.ceil(0.99 * RUNS) - 1]!];
+  console.log(
+    `${ASSESSORS} assessors, ${RUNS} queries: p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, ` +
+      `${(p99 / LIMIT_MILLISECONDS).toFixed(2)} of ${LIMIT_MILLISECONDS} ms at p99`,
+  );
+}
+
+if (process.send === undefined) await main();
+else {
+  const [part] = (await once(process, "message")) as [Part];
+  if (part.name === "assessor") await playAssessor(part);
+  else process.send(await playAsker(part));
+}
