@@ -1,6 +1,5 @@
 import { readTask, readTerms } from "../chain/taskView.ts";
 import { exportModel } from "../inference/exportModel.ts";
-import { requireFree } from "../storage/writeFolder.ts";
 import { followHead, genesisHead } from "./head.ts";
 import { obtain, type Party } from "./party.ts";
 import { loadOrigin, MAX_FILE_BYTES } from "./taskDefinition.ts";
@@ -12,7 +11,6 @@ import { loadOrigin, MAX_FILE_BYTES } from "./taskDefinition.ts";
  * @throws {GradworkError} `FOLDER_OCCUPIED`, `UNKNOWN_TASK`, `HEAD_DIVERGED`; as `loadOrigin` does
  */
 export async function exportHead(party: Party, taskId: bigint, folder: string): Promise<string> {
-  await requireFree(folder);
   const { gradwork } = party;
   const origin = await loadOrigin(party, taskId);
   const view = await readTask(gradwork, await readTerms(gradwork, taskId));

@@ -39,6 +39,15 @@ const PARAMS = {
 const TASK_OPTIONS = ["--sequence-length", "32", "--evaluation-sequences", "16"];
 const TRAINING = ["--steps", "30", "--batch-size", "16", "--learning-rate", "0.01", "--threads", "1"];
 
+/** Of a model whose nodes are few: draws find them all. */
+const MODEL_PARAMS = {
+  answerSeconds: 300,
+  stakeCap: "100000000000000000000",
+  trustFloor: 1_000_000,
+  trustRate: 0,
+};
+const PROMPT = "Call me Ishmael. Some years ago, never mind how long precisely";
+
 /** Seven processes on two cores. */
 const ROUND_TIMEOUT_MS = 240_000;
 
@@ -47,7 +56,9 @@ const verifiers = [Wallet.createRandom(), Wallet.createRandom(), Wallet.createRa
 /** A verifier that enrols and does nothing. */
 const absent = new Wallet(Wallet.createRandom().privateKey);
 const [watch, keeper] = [Wallet.createRandom(), Wallet.createRandom()];
-const accounts = [miner, ...verifiers, absent, watch, keeper];
+const [responder, asker] = [Wallet.createRandom(), Wallet.createRandom()];
+const assessors = [Wallet.createRandom(), Wallet.createRandom(), Wallet.createRandom()] as const;
+const accounts = [miner, ...verifiers, absent, watch, keeper, responder, ...assessors, asker];
 
 describe("the gradwork executable", () => {
   let chain: LocalChain;
@@ -71,6 +82,7 @@ describe("the gradwork executable", () => {
     writeFileSync(join(folder, "text.txt"), mobyDickText().slice(0, TEXT_CHARACTERS));
     writeFileSync(join(folder, "model.json"), JSON.stringify(MODEL));
     writeFileSync(join(folder, "params.json"), JSON.stringify(PARAMS));
+    writeFileSync(join(folder, "model-params.json"), JSON.stringify(MODEL_PARAMS));
     chain = await startLocalChain({ blockMs: 1_000 });
   });
 
@@ -226,6 +238,55 @@ describe("the gradwork executable", () => {
       state.close();
     }
   });
+
+  it("writes the model that was trained, for responders, without a key", async () => {
+    const args = ["task", "export", "0", "--to", "exported", "--blobs", "blobs", ...common()];
+    const { fullRoot } = (await owner.market.task(0n)).head;
+    expect(await outputOf(runGradwork(args, folder)))
+      .to.include(fullRoot)
+      .and.include("exported");
+    expect(readdirSync(join(folder, "exported", "onnx"))).to.deep.equal(["model.onnx"]);
+    expect(readdirSync(join(folder, "exported"))).to.include.members(["config.json", "tokenizer.json"]);
+    await refused(args.slice(0, 5), "FOLDER_OCCUPIED", {});
+    await refused(["task", "export", "7", "--to", "other"], "UNKNOWN_TASK", {});
+  });
+
+  it("lets a responder and three assessors, each a process of its own, answer and judge", async () => {
+    const asking = ["--model", "0", "--state", "asked", "--json"];
+    const [registered] = await Promise.all([
+      send(miner, "model", "register", "--name", "llama", "--params", "model-params.json"),
+      ...[responder, ...assessors].map((node) =>
+        send(node, "stake", "deposit", "--amount", "101", "--faucet"),
+      ),
+    ]);
+    expect(registered).to.include("model 0 registered: llama");
+    await refused(["ask", PROMPT, ...asking, "--fee", "10", "--faucet"], "TOO_FEW_NODES", as(asker));
+    const nodes = [responder, ...assessors].map((node, i) => {
+      const role = i === 0 ? "responder" : "assessor";
+      return start(node, role, "run", "--model", "0", "--state", `${role}-${i}`, "--stake", "101");
+    });
+    await Promise.all(nodes.map(({ wrote }) => wrote("join is on chain")));
+
+    const report = JSON.parse(await send(asker, "ask", PROMPT, ...asking, "--fee", "10", "--faucet"));
+    expect(report).to.include({ query: "0", end: "Settled", path: "fast" });
+    const [answer] = report.answers;
+    expect(answer.responder).to.equal(responder.address);
+    expect(answer.text.length).to.be.greaterThan(10);
+    const scores = answer.scores.map(({ score }: { score: number }) => score);
+    expect(scores).to.deep.equal([answer.consensus, answer.consensus, answer.consensus]);
+    const again = JSON.parse(await send(asker, "answers", "0", "--state", "asked", "--json"));
+    expect(again.answers).to.deep.equal(report.answers);
+
+    await Promise.all(nodes.map(({ wrote }) => wrote("claimed")));
+    expect(await owner.token.balanceOf(responder.address)).to.equal(BigInt(answer.paid) + parseEther("100"));
+    for (const { child } of nodes) child.kill("SIGINT");
+    for (const output of await Promise.all(nodes.map(({ ended }) => outputOf(ended)))) {
+      expect(output).to.include("of model 0");
+    }
+    const left = await send(assessors[0], "node", "leave", "--model", "0", "--role", "assessor");
+    expect(left).to.match(/^left model 0: 101 tGRAD can be withdrawn from /);
+    await refused(["node", "leave", "--model", "0", "--role", "assessor"], "NOT_JOINED", as(assessors[0]));
+  }).timeout(ROUND_TIMEOUT_MS);
 
   it("shows the task and what an account has, without a key", async () => {
     const shown = await outputOf(runGradwork(["task", "show", "0", ...common()], folder));

@@ -28,7 +28,7 @@ export function defineTaskExport(parent: Command): Command {
     .description("write the head's model as a folder in the Hugging Face layout; no key needed")
     .argument("<task>", "number of the task")
     .requiredOption("--to <dir>", "folder to make")
-    .option("--state <dir>", "folder for what is fetched", "exported")
+    .option("--state <dir>", "folder for what is fetched", "fetched")
     .option("--blobs <dir>", "folder of blobs that are there already (default: blobs/ in --state)");
   return addChainOptions(command).addHelpText("after", HELP);
 }
