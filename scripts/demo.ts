@@ -2,7 +2,6 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { formatEther } from "ethers";
-import { errorLine } from "../clients/cli/errorLine.ts";
 import { embeddedModelFolder } from "../clients/inference/embedded.ts";
 import { GradworkError } from "../clients/model/errors.ts";
 import { ADVERSARIES } from "./adversaries/all.ts";
@@ -13,6 +12,7 @@ import { type DemoOptions, readOptions } from "./demo/options.ts";
 import { type QueriesReport, runQueries } from "./demo/queries.ts";
 import { runScene, type SceneReport } from "./demo/run.ts";
 import { DEMO_TASK, demoTraining } from "./demo/task.ts";
+import { runScript } from "./runScript.ts";
 
 const VERIFIERS = 3;
 const BLOCK_MS = 500;
@@ -124,14 +124,4 @@ function showMoney(display: Display, accounts: SceneReport["accounts"]): void {
   }
 }
 
-const interruption = new AbortController();
-for (const name of ["SIGINT", "SIGTERM"] as const) {
-  // npm passes Ctrl-C on, so that it comes twice; the first is enough.
-  process.on(name, () => interruption.abort(new GradworkError("INTERRUPTED", `stopped by ${name}`)));
-}
-try {
-  await main(process.argv.slice(2), interruption.signal);
-} catch (error) {
-  process.stderr.write(`error: ${errorLine(error)}\n`);
-  process.exitCode = interruption.signal.aborted ? 130 : 1;
-}
+await runScript(main);

@@ -9,6 +9,7 @@ import { formatMutant, formatProgress, summarize } from "./mutation/report.ts";
 import { type Outcome, prepare, tryMutants } from "./mutation/run.ts";
 import { orderMutants, othersDue } from "./mutation/sample.ts";
 import { findAllMutants, type SourceMutant } from "./mutation/sources.ts";
+import { runScript } from "./runScript.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const HARMLESS = new URL("mutation/harmless.json", import.meta.url);
@@ -21,22 +22,17 @@ const OF_QUERIES = /\/(QualityMarket|NodeRegistry|Appraisal|Consensus|Scores|Sta
 
 type Options = { all?: true; list?: true; seed: string; only?: string };
 
-const options = new Command("npm run test:mutation --")
+const command = new Command("npm run test:mutation --")
   .description(
     "Changes the contracts in one place at a time and runs their tests, which should fail. Tries every condition on a money path and a sample of the rest.",
   )
   .option("--all", "try every mutant")
   .option("--list", "print what would be tried, and stop")
   .option("--seed <n>", "of the sample", "1")
-  .option("--only <file>", "of this source, as contracts/StakeVault.sol")
-  .parse(process.argv.slice(2), { from: "user" })
-  .opts<Options>();
+  .option("--only <file>", "of this source, as contracts/StakeVault.sol");
 
-const stop = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
-
-/** @returns whether the tests are good enough */
-async function main({ all, list, only, ...rest }: Options, signal: AbortSignal): Promise<boolean> {
+async function main(argv: string[], signal: AbortSignal): Promise<void> {
+  const { all, list, only, ...rest } = command.parse(argv, { from: "user" }).opts<Options>();
   const seed = wholeNumber("--seed", rest.seed, 0, 2 ** 31);
   const compilers = Array.from({ length: WORKERS }, startCompiler);
   try {
@@ -56,8 +52,7 @@ async function main({ all, list, only, ...rest }: Options, signal: AbortSignal):
     const scope = `${money + others} of ${chosen.length} mutants, seed ${seed}: ${money} conditions on money paths, ${others} others`;
     if (list) {
       for (const mutant of ordered.slice(0, money + others)) console.log(formatMutant(mutant));
-      console.log(scope);
-      return true;
+      return console.log(scope);
     }
 
     console.log(`${scope}; compiling and testing what is not changed…`);
@@ -72,15 +67,10 @@ async function main({ all, list, only, ...rest }: Options, signal: AbortSignal):
     await tryMutants(plant, ordered, others, report, signal);
     const { text, isGood } = summarize(outcomes, harmless);
     console.log(`\n${text}`);
-    return isGood;
+    process.exitCode = isGood ? 0 : 1;
   } finally {
     for (const compiler of compilers) await compiler.close();
   }
 }
 
-try {
-  process.exitCode = (await main(options, stop.signal)) ? 0 : 1;
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-}
+await runScript(main);

@@ -4,9 +4,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { errorLine } from "../clients/cli/errorLine.ts";
 import { wholeNumber } from "../clients/cli/values.ts";
 import { GradworkError } from "../clients/model/errors.ts";
+import { runScript } from "./runScript.ts";
 import type { Cell } from "./simulation/run.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -79,13 +79,4 @@ async function main(argv: string[], signal: AbortSignal): Promise<void> {
   );
 }
 
-const interruption = new AbortController();
-for (const name of ["SIGINT", "SIGTERM"] as const) {
-  process.on(name, () => interruption.abort(new GradworkError("INTERRUPTED", `stopped by ${name}`)));
-}
-try {
-  await main(process.argv.slice(2), interruption.signal);
-} catch (error) {
-  process.stderr.write(`error: ${errorLine(error)}\n`);
-  process.exitCode = interruption.signal.aborted ? 130 : 1;
-}
+await runScript(main);

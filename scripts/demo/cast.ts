@@ -10,7 +10,7 @@ import { DEPLOYMENT_GAS } from "../../deploy/deployGradwork.ts";
 export type Role = "owner" | "miner" | "verifier" | "asker" | "responder" | "assessor";
 
 /** Somebody in the demo, with a key and a folder of its own. */
-export type Member = { name: string; role: Role; wallet: Wallet; directory: string };
+export type Member<R extends Role = Role> = { name: string; role: R; wallet: Wallet; directory: string };
 
 /** What each may spend, in gas: a little more than a miner takes, for whom a round is dearest. */
 const SETUP_GAS = 2_000_000n;
@@ -21,10 +21,10 @@ const TRANSFER_GAS = 21_000n;
  * Makes keys for everybody and writes them down, readable by their owner only, before anything is sent to them.
  * @param directory of everybody's folders
  */
-export function makeCast(
+export function makeCast<R extends Role>(
   directory: string,
-  roles: readonly (readonly [name: string, role: Role])[],
-): Member[] {
+  roles: readonly (readonly [name: string, role: R])[],
+): Member<R>[] {
   const cast = roles.map(([name, role]) => ({
     name,
     role,

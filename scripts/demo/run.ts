@@ -54,7 +54,7 @@ export async function runScene(scene: Scene, display: Display, signal: AbortSign
   const funder = await connectChain(rpc, walletFromKey(scene.funderKey, "the funding account"), DEPTH);
   await requireFunds(funder, scene.verifiers + 2, rounds);
   const verifierNames = Array.from({ length: scene.verifiers }, (_, i) => `verifier ${i + 1}`);
-  const cast = makeCast(directory, [
+  const cast = makeCast<"owner" | "miner" | "verifier">(directory, [
     ["owner", "owner"],
     ["miner", "miner"],
     ...verifierNames.map((name) => [name, "verifier"] as const),
@@ -83,9 +83,6 @@ export async function runScene(scene: Scene, display: Display, signal: AbortSign
     // A confirmed proposal's bond stays locked until the next head: the next proposal needs another.
     const stakes = {
       owner: 0n,
-      asker: 0n,
-      responder: 0n,
-      assessor: 0n,
       miner: 2n * params.minerBond,
       verifier: 2n * params.verifierStake,
     };

@@ -1,3 +1,4 @@
+import { GradworkError } from "../../clients/model/errors.ts";
 import { crossEncoder } from "./crossEncoder.ts";
 import { llama } from "./llama.ts";
 
@@ -16,13 +17,13 @@ export const EMBEDDED_MODELS: readonly EmbeddedModel[] = [llama, crossEncoder];
 /**
  * The models that a script works on.
  * @param args names, or none for all
- * @throws {Error} at a name that is no model's
+ * @throws {GradworkError} `USAGE` at a name that is no model's
  */
 export function chosenModels(args: readonly string[]): EmbeddedModel[] {
   const names = EMBEDDED_MODELS.map(({ name }) => name);
   for (const arg of args) {
-    if (!names.some((name) => name === arg))
-      throw new Error(`Expected names among ${names.join(", ")}, got ${arg}`);
+    if (names.some((name) => name === arg)) continue;
+    throw new GradworkError("USAGE", `Expected names among ${names.join(", ")}, or none for all, got ${arg}`);
   }
   return EMBEDDED_MODELS.filter(({ name }) => args.length === 0 || args.includes(name));
 }
