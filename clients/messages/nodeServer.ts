@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { type Listening, listen, sendJson } from "../http/server.ts";
 import { GradworkError } from "../model/errors.ts";
 import type { Json } from "../storage/stateStore.ts";
+import { type JsonFields, parseFields } from "./jsonFields.ts";
 
 /** Longest request in bytes: a sealed prompt, or some dozen signed commitments. */
 export const MAX_REQUEST_BYTES = 1 << 20;
@@ -14,7 +15,7 @@ const MAX_CONNECTIONS = 256;
 const QUERY_PATH = /^\/queries\/(0|[1-9][0-9]{0,18})\/([a-z]+)$/;
 
 /** Answers one kind of request about a query; a GradworkError that it throws is told to who asked. */
-export type NodeHandler = (query: bigint, body: Json, signal: AbortSignal) => Promise<Json>;
+export type NodeHandler = (query: bigint, body: JsonFields, signal: AbortSignal) => Promise<Json>;
 
 /**
  * Serves a node's part of queries, JSON for JSON:
@@ -85,7 +86,7 @@ class RequestRefusal extends Error {
   }
 }
 
-async function readBody(request: IncomingMessage): Promise<Json> {
+async function readBody(request: IncomingMessage): Promise<JsonFields> {
   const chunks: Uint8Array[] = [];
   let byteLength = 0;
   for await (const chunk of request as AsyncIterable<Uint8Array>) {
@@ -95,9 +96,7 @@ async function readBody(request: IncomingMessage): Promise<Json> {
     }
     chunks.push(chunk);
   }
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks))) as Json;
-  } catch {
-    throw new RequestRefusal(400, "REQUEST_NOT_JSON", "a request is JSON in UTF-8");
-  }
+  const fields = parseFields(Buffer.concat(chunks));
+  if (fields !== undefined) return fields;
+  throw new RequestRefusal(400, "REQUEST_NOT_JSON", "a request is a JSON object in UTF-8");
 }

@@ -2,13 +2,13 @@
 import { keccak256, toUtf8Bytes } from "ethers";
 import { answerCommitment, promptHash } from "../chain/queryStatements.ts";
 import { type NodeContact, type QueryView, statementDomain } from "../chain/queryView.ts";
+import { parseFields } from "../messages/jsonFields.ts";
 import { requestNode } from "../messages/nodeRequest.ts";
 import type { Reader } from "../messages/sealedBox.ts";
 import { fromHex } from "../model/bytes.ts";
 import { GradworkError } from "../model/errors.ts";
 import type { Actor } from "./party.ts";
 import { type SignedCommitment, sealPurpose } from "./queryNode.ts";
-import type { AnswerBundle } from "./responder.ts";
 
 /** Who reads: its account, its key, and how it finds the responders. */
 export type AnswerReader = Actor & {
@@ -47,24 +47,26 @@ export async function readAnswer(
   const { sealed } = (reply ?? {}) as { sealed?: unknown };
   const purpose = sealPurpose(actor, "answer", view.id, actor.address);
   const opened = await actor.reader.open(fromHex(typeof sealed === "string" ? sealed : "0x"), purpose);
-  const bundle = JSON.parse(
-    new TextDecoder("utf-8", { fatal: true }).decode(opened),
-  ) as Partial<AnswerBundle>;
-  const { prompt, promptSalt, answer, answerSalt } = bundle;
-  if (![prompt, promptSalt, answer, answerSalt].every((part) => typeof part === "string")) {
+  const { prompt, promptSalt, answer, answerSalt } = parseFields(opened) ?? {};
+  const isWhole =
+    typeof prompt === "string" &&
+    typeof promptSalt === "string" &&
+    typeof answer === "string" &&
+    typeof answerSalt === "string";
+  if (!isWhole) {
     throw new GradworkError("ANSWER_DIFFERS", `${responder} sends no whole answer`, { responder });
   }
-  if (promptHash(keccak256(toUtf8Bytes(prompt!)), promptSalt!) !== asked) {
+  if (promptHash(keccak256(toUtf8Bytes(prompt)), promptSalt) !== asked) {
     throw new GradworkError("PROMPT_DIFFERS", `${responder} answers another prompt than was asked`, {
       responder,
     });
   }
-  const answerHash = keccak256(toUtf8Bytes(answer!));
+  const answerHash = keccak256(toUtf8Bytes(answer));
   const domain = statementDomain(actor.gradwork);
-  if (answerCommitment(domain, view.id, responder, answerHash, answerSalt!) !== commitment) {
+  if (answerCommitment(domain, view.id, responder, answerHash, answerSalt) !== commitment) {
     throw new GradworkError("ANSWER_DIFFERS", `${responder} sends another answer than it committed to`, {
       responder,
     });
   }
-  return { prompt: prompt!, text: answer! };
+  return { prompt: prompt, text: answer };
 }

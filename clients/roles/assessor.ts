@@ -1,6 +1,7 @@
 import { hexlify, randomBytes, toUtf8Bytes, ZeroHash } from "ethers";
 import { commitmentsHash, scoreCommitment } from "../chain/queryStatements.ts";
 import { type QueryView, readAsked, statementDomain } from "../chain/queryView.ts";
+import type { JsonFields } from "../messages/jsonFields.ts";
 import { GradworkError } from "../model/errors.ts";
 import { packScores, UNAVAILABLE } from "../model/scores.ts";
 import type { Assessor } from "../quality/assessor.ts";
@@ -105,10 +106,9 @@ function assess(node: QueryNode, options: AssessorOptions, conduct: AssessorCond
     return work.finally(() => underWay.delete(view.id));
   }
 
-  async function giveCommitment(query: bigint, body: Json, signal: AbortSignal): Promise<Json> {
+  async function giveCommitment(query: bigint, body: JsonFields, signal: AbortSignal): Promise<Json> {
     const { view } = await drawnFor(node, query, signal);
-    const { answers: given } = body as { answers?: Json };
-    const answers = await requireCommitments(node, view, "AnswerCommitment", given);
+    const answers = await requireCommitments(node, view, "AnswerCommitment", body.answers);
     remember(node, query, { answers });
     const statement = await scoresOf(
       view,
@@ -120,11 +120,10 @@ function assess(node: QueryNode, options: AssessorOptions, conduct: AssessorCond
   }
 
   /** Nobody's scores are told before all are committed. */
-  async function giveReveal(query: bigint, body: Json, signal: AbortSignal): Promise<Json> {
+  async function giveReveal(query: bigint, body: JsonFields, signal: AbortSignal): Promise<Json> {
     const { view } = await drawnFor(node, query, signal);
-    const { answers: givenAnswers, scores: givenScores } = body as { answers?: Json; scores?: Json };
-    const answers = await requireCommitments(node, view, "AnswerCommitment", givenAnswers);
-    const scores = await requireCommitments(node, view, "ScoreCommitment", givenScores);
+    const answers = await requireCommitments(node, view, "AnswerCommitment", body.answers);
+    const scores = await requireCommitments(node, view, "ScoreCommitment", body.scores);
     const statement = recorded(node, query);
     const mine = scores[view.nodes.findIndex(({ address }) => address === node.address) - answers.length]!;
     if (statement === undefined || conduct.commitment(node, query, statement) !== mine.commitment) {

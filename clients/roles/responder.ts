@@ -2,6 +2,7 @@ import { concat, hexlify, keccak256, randomBytes, toUtf8Bytes } from "ethers";
 import { answerCommitment, promptHash } from "../chain/queryStatements.ts";
 import { type QueryView, readAsked, readQuery, statementDomain } from "../chain/queryView.ts";
 import type { Generator } from "../inference/generator.ts";
+import { type JsonFields, parseFields } from "../messages/jsonFields.ts";
 import { seal } from "../messages/sealedBox.ts";
 import { fromHex, toHex } from "../model/bytes.ts";
 import { GradworkError } from "../model/errors.ts";
@@ -93,7 +94,7 @@ function respond(node: QueryNode, options: ResponderOptions, conduct: ResponderC
     return statement;
   }
 
-  async function takePrompt(query: bigint, body: Json, signal: AbortSignal): Promise<Json> {
+  async function takePrompt(query: bigint, body: JsonFields, signal: AbortSignal): Promise<Json> {
     const { view, index } = await drawnFor(node, query, signal);
     let statement = recorded(node, query);
     if (statement === undefined) {
@@ -113,8 +114,7 @@ function respond(node: QueryNode, options: ResponderOptions, conduct: ResponderC
   }
 
   /** Nobody reads an answer before all are committed. */
-  async function giveBundle(query: bigint, body: Json): Promise<Json> {
-    const { reader, answers } = body as { reader?: Json; answers?: Json };
+  async function giveBundle(query: bigint, { reader, answers }: JsonFields): Promise<Json> {
     const view = await readQuery(gradwork, query);
     if (recorded(node, query) === undefined) {
       throw new GradworkError("NO_ANSWER", `there is no answer to query ${query} here`, {});
@@ -170,19 +170,18 @@ function recorded(node: QueryNode, query: bigint): AnswerStatement | undefined {
 }
 
 /** @throws {GradworkError} `PROMPT_MISSING`, `SEAL_BROKEN`, `PROMPT_DIFFERS` from what was asked on chain */
-async function openPrompt(node: QueryNode, query: bigint, body: Json): Promise<PromptMessage> {
-  const { sealed } = body as { sealed?: Json };
+async function openPrompt(node: QueryNode, query: bigint, { sealed }: JsonFields): Promise<PromptMessage> {
   if (typeof sealed !== "string")
     throw new GradworkError("PROMPT_MISSING", "the request holds no sealed prompt");
   const purpose = sealPurpose(node, "prompt", query, node.address);
   const opened = await node.reader.open(fromHex(sealed), purpose);
-  const message = JSON.parse(new TextDecoder().decode(opened)) as Partial<PromptMessage>;
+  const message = parseFields(opened) ?? {};
   const { prompt, salt, replyKey, path } = message;
-  const isWhole = [prompt, salt, replyKey].every((part) => typeof part === "string");
-  if (!isWhole || (path !== "fast" && path !== "slow")) {
+  const areTexts = typeof prompt === "string" && typeof salt === "string" && typeof replyKey === "string";
+  if (!areTexts || (path !== "fast" && path !== "slow")) {
     throw new GradworkError("PROMPT_MISSING", "the sealed message holds no prompt, salt, reply key and path");
   }
-  const given = promptHash(keccak256(toUtf8Bytes(prompt!)), salt!);
+  const given = promptHash(keccak256(toUtf8Bytes(prompt)), salt);
   const { promptHash: asked } = await readAsked(node.gradwork, query, node.signal);
   if (given !== asked) {
     throw new GradworkError("PROMPT_DIFFERS", `the prompt is not the one that query ${query} asks`, {
@@ -190,7 +189,7 @@ async function openPrompt(node: QueryNode, query: bigint, body: Json): Promise<P
       asked,
     });
   }
-  return message as PromptMessage;
+  return { prompt, salt, replyKey, path };
 }
 
 /* HONEST CONDUCT */

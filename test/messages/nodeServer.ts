@@ -2,10 +2,10 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect } from "chai";
 import type { Listening } from "../../clients/http/server.ts";
+import type { JsonFields } from "../../clients/messages/jsonFields.ts";
 import { MAX_REPLY_BYTES, requestNode } from "../../clients/messages/nodeRequest.ts";
 import { MAX_REQUEST_BYTES, serveNode } from "../../clients/messages/nodeServer.ts";
 import { GradworkError } from "../../clients/model/errors.ts";
-import type { Json } from "../../clients/storage/stateStore.ts";
 import { expectCode } from "../contracts/support/expectCode.ts";
 
 const LOCAL = { host: "127.0.0.1", port: 0 };
@@ -19,7 +19,7 @@ describe("a node's server and who asks it", () => {
 
   before(async () => {
     const handlers = {
-      echo: async (query: bigint, body: Json) => {
+      echo: async (query: bigint, body: JsonFields) => {
         seen.push([query, body]);
         return { got: body };
       },
@@ -43,17 +43,17 @@ describe("a node's server and who asks it", () => {
   });
 
   it("tell refusals by the node's code, and nothing of its faults", async () => {
-    const refusal = await expectCode(requestNode(server.url, 7n, "refuse", null, options), "NODE_REFUSED");
+    const refusal = await expectCode(requestNode(server.url, 7n, "refuse", {}, options), "NODE_REFUSED");
     expect(refusal.data).to.include({ status: 409, reason: "NOT_NOW" });
     expect(refusal.message).to.include("come again later");
-    const fault = await expectCode(requestNode(server.url, 7n, "fail", null, options), "NODE_REFUSED");
+    const fault = await expectCode(requestNode(server.url, 7n, "fail", {}, options), "NODE_REFUSED");
     expect(fault.data).to.include({ status: 500, reason: "NODE_FAULT" });
     expect(fault.message).not.to.include("secret");
   });
 
   it("know no other paths and methods, and nothing of an object's own", async () => {
     const reasons = async (name: string) =>
-      (await expectCode(requestNode(server.url, 7n, name, null, options), "NODE_REFUSED")).data.reason;
+      (await expectCode(requestNode(server.url, 7n, name, {}, options), "NODE_REFUSED")).data.reason;
     expect(await reasons("other")).to.equal("PATH_NOT_FOUND");
     expect(await reasons("constructor")).to.equal("PATH_NOT_FOUND");
     expect((await fetch(`${server.url}/queries/7/echo`)).status).to.equal(405);
@@ -95,7 +95,7 @@ describe("a node's server and who asks it", () => {
     it("that redirects: it is not followed", async () => {
       const url = await start((_, response) => response.writeHead(307, { location: server.url }).end());
       const before = seen.length;
-      await expectCode(requestNode(url, 1n, "echo", null, options), "NODE_REDIRECTS");
+      await expectCode(requestNode(url, 1n, "echo", {}, options), "NODE_REDIRECTS");
       expect(seen.length).to.equal(before);
     });
 
@@ -119,15 +119,15 @@ describe("a node's server and who asks it", () => {
         };
         more();
       });
-      await expectCode(requestNode(url, 1n, "echo", null, options), "NODE_REPLY_TOO_LARGE");
+      await expectCode(requestNode(url, 1n, "echo", {}, options), "NODE_REPLY_TOO_LARGE");
       expect(sent).to.be.lessThan(16 * MAX_REPLY_BYTES);
     });
 
     it("that speaks no JSON, or isn't there, or is no URL of one", async () => {
       const url = await start((_, response) => response.end("<html>"));
-      await expectCode(requestNode(url, 1n, "echo", null, options), "NODE_BAD_REPLY");
-      await expectCode(requestNode("http://127.0.0.1:1", 1n, "echo", null, options), "NODE_UNREACHABLE");
-      await expectCode(requestNode("file:///etc/passwd", 1n, "echo", null, options), "BAD_ENDPOINT");
+      await expectCode(requestNode(url, 1n, "echo", {}, options), "NODE_BAD_REPLY");
+      await expectCode(requestNode("http://127.0.0.1:1", 1n, "echo", {}, options), "NODE_UNREACHABLE");
+      await expectCode(requestNode("file:///etc/passwd", 1n, "echo", {}, options), "BAD_ENDPOINT");
     });
   });
 });
