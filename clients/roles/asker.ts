@@ -1,4 +1,5 @@
 import { formatEther, hexlify, keccak256, randomBytes, toUtf8Bytes, ZeroHash } from "ethers";
+import type { Gradwork } from "../chain/connection.ts";
 import { queryEvents } from "../chain/events.ts";
 import { nextBlock } from "../chain/nextBlock.ts";
 import { named } from "../chain/phase.ts";
@@ -95,7 +96,7 @@ export const HONEST_ASKER: AskerConduct = {
 
 /**
  * Asks a model's nodes, pays for good answers, and reads them. Where the fast path fails, the slow one goes on by itself.
- * @throws {GradworkError} `UNKNOWN_MODEL`, `TOO_FEW_NODES`, `FEE_TOO_SMALL`, `FEE_TOO_LARGE`, `INSUFFICIENT_TOKENS`, before anything is spent
+ * @throws {GradworkError} as `requireAskable` does, and `INSUFFICIENT_TOKENS`, before anything is spent
  */
 export async function ask(
   actor: Actor,
@@ -103,8 +104,9 @@ export async function ask(
   conduct: AskerConduct = HONEST_ASKER,
 ): Promise<AskReport> {
   const startedAt = performance.now();
-  await requireAskable(actor, options);
-  const { prompt, path, state } = options;
+  const { prompt, path, state, fee } = options;
+  await requireAskable(actor.gradwork, options);
+  await requireTokens(actor.gradwork, fee);
   const asked: Asked = {
     prompt,
     path,
@@ -125,14 +127,16 @@ export async function resumeAsked(actor: Actor, query: bigint, state: StateStore
   const startedAt = performance.now();
   const { promptHash: hash, block } = await readAsked(actor.gradwork, query, actor.signal);
   const asked = state.getValue(askedKey(hash)) as Asked | undefined;
-  if (asked === undefined) {
-    throw new GradworkError(
-      "NOT_ASKED_HERE",
-      `query ${query} was not asked with this state: name the folder that it was asked with`,
-      { query: query.toString() },
-    );
-  }
+  if (asked === undefined) throw notAskedHere(query);
   return bringToItsEnd(actor, query, block, asked, HONEST_ASKER, startedAt);
+}
+
+export function notAskedHere(query: bigint): GradworkError {
+  return new GradworkError(
+    "NOT_ASKED_HERE",
+    `query ${query} was not asked with this state: name the folder that it was asked with`,
+    { query: query.toString() },
+  );
 }
 
 /** What an asker keeps of a query, from before it is asked; secrets among it. */
@@ -190,8 +194,14 @@ async function bringToItsEnd(
   return report(reader, ended, { block, hash: hashOf(asked), fast, seconds });
 }
 
-async function requireAskable(actor: Actor, options: AskOptions): Promise<void> {
-  const { gradwork } = actor;
+/**
+ * What can be known to fail before anything is spent or written, but for tokens that are missing.
+ * @throws {GradworkError} `UNKNOWN_MODEL`, `TOO_FEW_NODES`, `FEE_TOO_SMALL`, `FEE_TOO_LARGE`
+ */
+export async function requireAskable(
+  gradwork: Gradwork,
+  options: Pick<AskOptions, "model" | "responders" | "assessors" | "fee">,
+): Promise<void> {
   const { model, responders, assessors, fee } = options;
   const params = await readModel(gradwork, model);
   for (const [role, wanted] of [
@@ -223,7 +233,6 @@ async function requireAskable(actor: Actor, options: AskOptions): Promise<void> 
       { fee: fee.toString(), dutyMost: dutyMost.toString(), most: mostDuty.toString() },
     );
   }
-  await requireTokens(gradwork, fee);
 }
 
 async function askOnChain(

@@ -274,6 +274,7 @@ describe("the gradwork executable", () => {
     expect(answer.text.length).to.be.greaterThan(10);
     const scores = answer.scores.map(({ score }: { score: number }) => score);
     expect(scores).to.deep.equal([answer.consensus, answer.consensus, answer.consensus]);
+    await refused(["answers", "0", "--state", "elsewhere"], "NOT_ASKED_HERE", as(asker));
     const again = JSON.parse(await send(asker, "answers", "0", "--state", "asked", "--json"));
     expect(again.answers).to.deep.equal(report.answers);
 

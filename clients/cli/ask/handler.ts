@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { promptText } from "../../inference/generator.ts";
-import { ask } from "../../roles/asker.ts";
+import { ask, requireAskable } from "../../roles/asker.ts";
 import { useFaucet } from "../../roles/money.ts";
 import { openSender } from "../chain.ts";
 import { reportAsked } from "../reportAsked.ts";
@@ -19,6 +19,7 @@ export async function handleAsk(options: AskCommandOptions, session: Session): P
   const bytes = options.prompt === "-" ? readFileSync(STANDARD_INPUT) : Buffer.from(options.prompt);
   const prompt = promptText(bytes, MAX_PROMPT_BYTES);
   const gradwork = await openSender(options);
+  await requireAskable(gradwork, options);
   if (options.faucet) {
     await during(progress, "using the faucet", () => useFaucet(gradwork, options.fee, signal));
   }
