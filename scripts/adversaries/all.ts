@@ -5,6 +5,7 @@ import { FLOODS } from "./floods.ts";
 import { FORGERS } from "./forgers.ts";
 import { MINERS } from "./miners.ts";
 import { OWNERS } from "./owners.ts";
+import { QUERY_ASSESSORS } from "./queryAssessors.ts";
 import { VERIFIERS } from "./verifiers.ts";
 
 export const ADVERSARIES: readonly Adversary[] = [
@@ -15,4 +16,5 @@ export const ADVERSARIES: readonly Adversary[] = [
   ...VERIFIERS,
   ...CALLERS,
   ...COLLUSION,
+  ...QUERY_ASSESSORS,
 ];
