@@ -20,8 +20,8 @@ const POLLS = new Set([
 /** How often a client asks the same, and nothing but polls between, before it is taken to wait for a block. */
 const IDLE_AFTER = 3;
 
-/** What such a poll takes while somebody holds the clock. */
-const HELD_POLL_MS = 50;
+/** Longest that such a poll is kept: another, who is at work, may wait for what this client serves beside. */
+const KEPT_MS = 50;
 
 type Call = { jsonrpc: "2.0"; id: number; method: string; params?: unknown[] };
 
@@ -97,7 +97,7 @@ export async function startConductedChain(): Promise<ConductedChain> {
     }
   }
 
-  /** Keeps a client that only polls until there is something new. */
+  /** Keeps a client that only polls for a while, or until there is something new. */
   async function conduct(name: string, { method, params }: Call): Promise<void> {
     if (!POLLS.has(method)) {
       polls.delete(name);
@@ -108,15 +108,10 @@ export async function startConductedChain(): Promise<ConductedChain> {
     const poll = JSON.stringify([method, params]);
     asked.set(poll, (asked.get(poll) ?? 0) + 1);
     if (asked.get(poll)! < IDLE_AFTER) return;
-    // Who holds the clock may wait for this very client.
-    if (holders > 0) {
-      await delay(HELD_POLL_MS);
-      return;
-    }
     waiting.add(name);
     const block = goOn.promise;
     await passWhenIdle();
-    await block;
+    await Promise.race([block, delay(KEPT_MS, undefined, { ref: false })]);
   }
 
   async function answer({ id, method, params = [] }: Call) {
