@@ -2,24 +2,29 @@
 import { toUtf8Bytes } from "ethers";
 import { queryEvents } from "../../clients/chain/events.ts";
 import {
+  createContacts,
   NODE_ROLES,
+  type NodeRole,
   type QueryPhase,
   type QueryView,
   readQuery,
   roleIndex,
 } from "../../clients/chain/queryView.ts";
+import { requestNode } from "../../clients/messages/nodeRequest.ts";
 import { appraise, type Verdict } from "../../clients/model/appraisal.ts";
 import { GradworkError } from "../../clients/model/errors.ts";
 import { type AskerConduct, type AskReport, ask, HONEST_ASKER } from "../../clients/roles/asker.ts";
 import { type AssessorConduct, HONEST_ASSESSOR, runAssessor } from "../../clients/roles/assessor.ts";
+import { act } from "../../clients/roles/party.ts";
 import {
   HONEST_RESPONDER,
   type QueryPath,
   type ResponderConduct,
   runResponder,
 } from "../../clients/roles/responder.ts";
+import type { Json } from "../../clients/storage/stateStore.ts";
 import type { Expected } from "./adversary.ts";
-import { insist, sum } from "./cast.ts";
+import { insist, memberOf, sum } from "./cast.ts";
 import type { Member } from "./company.ts";
 import { FEE, PRICE, type QueryScene } from "./queryScene.ts";
 
@@ -29,6 +34,8 @@ export const PROMPT = "Call me Ishmael. Some years ago I thought I would sail ab
 const MAX_TOKENS = 16;
 
 const ONE = 1_000_000n;
+
+const REPLY_TIMEOUT_MS = 60_000;
 
 /* WHO TAKES PART */
 
@@ -147,6 +154,78 @@ export async function passTo(scene: QueryScene, second: bigint): Promise<void> {
   if (seconds > 0) await scene.pass(1, seconds);
 }
 
+/**
+ * How many do their part on chain; by default all.
+ * @property committed their scores
+ * @property held of those, whom others hold to what they signed before, in the last quarter
+ * @property revealed of those, too
+ * @property isSeen what must be seen before the time to reveal is over
+ */
+export type Turnout = {
+  answered?: number;
+  committed?: number;
+  held?: number;
+  revealed?: number;
+  isSeen?: () => boolean;
+};
+
+/** Lets a query go on by the slow path: time passes once all who do their part have done it. */
+export async function playOut(scene: QueryScene, path: QueryPath, turnout: Turnout = {}): Promise<void> {
+  const { responders, assessors } = scene;
+  const { answered = responders.length, committed = assessors.length } = turnout;
+  const { held = 0, revealed = committed, isSeen } = turnout;
+  const { query } = await untilQuery(scene, "nodes are drawn", ({ nodes }) => nodes.length > 0);
+  if (path === "fast") {
+    await scene.until("the fast path has failed", async () => fastFailure(scene) !== undefined);
+    await passTo(scene, lastQuarter(query.askedAt, query.answersEndAt));
+  }
+  const { query: answering } = await untilQuery(
+    scene,
+    `${answered} answers are committed`,
+    ({ query }) => bits(query.answered) === answered,
+  );
+  if (answered < responders.length) await passTo(scene, answering.answersEndAt);
+  if (answered === 0) return;
+  const committing = await untilCommitted(scene, committed - held);
+  if (held > 0) {
+    await passTo(scene, lastQuarter(committing.answersEndAt, committing.commitsEndAt));
+    await untilCommitted(scene, committed);
+  }
+  if (committed < assessors.length) await passTo(scene, committing.commitsEndAt);
+  const { query: revealing } = await untilQuery(
+    scene,
+    `${revealed} scores are revealed`,
+    ({ query }) => bits(query.revealed) === revealed,
+  );
+  if (isSeen !== undefined) await scene.until("all is tried", async () => isSeen());
+  if (revealed < assessors.length) await passTo(scene, revealing.revealsEndAt);
+}
+
+async function untilCommitted(scene: QueryScene, count: number): Promise<QueryView["query"]> {
+  const isSo = ({ query }: QueryView) => bits(query.committed) === count;
+  return (await untilQuery(scene, `${count} scores are committed`, isSo)).query;
+}
+
+/** When the last quarter of a phase begins, in which clients stop to wait for the fast path. */
+function lastQuarter(begin: bigint, end: bigint): bigint {
+  return end - (end - begin) / 4n;
+}
+
+function bits(set: bigint): number {
+  return set.toString(2).replaceAll("0", "").length;
+}
+
+/** Asks all nodes of a scene, and lets the query go on by the slow path. */
+export async function askThrough(
+  scene: QueryScene,
+  path: QueryPath,
+  turnout: Turnout,
+  conduct: Partial<AskerConduct> = {},
+): Promise<AskReport> {
+  const [report] = await Promise.all([askAll(scene, path, conduct), playOut(scene, path, turnout)]);
+  return report;
+}
+
 /* WHAT COMES OF IT */
 
 /** The score that honest assessors give each of these texts. */
@@ -160,9 +239,14 @@ export async function judge({ engines }: QueryScene, texts: readonly string[]): 
   return assessed.map(({ score }) => score);
 }
 
-/** What a scene's responders answered, in the scene's order; each must have been read. */
-export function textsOf({ responders }: QueryScene, { answers }: AskReport): string[] {
-  return responders.map(({ address, name }) => {
+/** What responders answered, by default all, in the scene's order; each must have been read. */
+export function textsOf(
+  { responders }: QueryScene,
+  { answers }: AskReport,
+  names = responders.map(({ name }) => name),
+): string[] {
+  const chosen = responders.filter(({ name }) => names.includes(name));
+  return chosen.map(({ address, name }) => {
     const text = answers.find(({ responder }) => responder === address)?.text;
     insist(text !== undefined, `the answer of ${name} was not read`);
     return text;
@@ -219,12 +303,19 @@ export function settled(
   return { changes, verdict };
 }
 
+/** What a node is trusted, in millionths. */
+export function trustOf({ model, responders }: QueryScene, member: Member): Promise<bigint> {
+  const role = roleIndex(responders.includes(member) ? "Responder" : "Assessor");
+  return member.gradwork.registry.trustOf(model, role, member.address);
+}
+
 /** What a query costs that ends without being settled. */
 export function released({ asker, params }: QueryScene): Record<string, bigint> {
   const burned = (FEE * params.burnShare) / ONE;
   return { [asker.name]: -burned, burned };
 }
 
+/** The most that an answer and a duty earn, and what is burned: as the market splits a fee. */
 function split({ burnShare, assessorShare }: QueryScene["params"], responders: number, assessors: number) {
   const burned = (FEE * burnShare) / ONE;
   const assessing = (FEE * assessorShare) / ONE;
@@ -252,13 +343,78 @@ export async function playFast(
   return { expected: { ends: [FAST], changes }, verdict };
 }
 
-/** The error that an asker met when it wanted to settle by the fast path: what a contract or a node said. */
+/**
+ * One query by the slow path in the end, of which the scene plans the scores.
+ * @param path that was asked for
+ */
+export async function playSlow(
+  scene: QueryScene,
+  path: QueryPath,
+  responders: Responders,
+  assessors: Assessors,
+  turnout: Turnout,
+  courseBy: (honest: number[]) => Course,
+): Promise<{ expected: Expected; verdict: Verdict }> {
+  await startNodes(scene, responders, assessors);
+  const report = await askThrough(scene, path, turnout);
+  const { changes, verdict } = settled(scene, courseBy(await judge(scene, textsOf(scene, report))));
+  return { expected: { ends: [verdict.isQuorate ? SLOW : "Unassessed"], changes }, verdict };
+}
+
+/** Codes of the faults that somebody met: what a contract or a node said, or its own client. */
+export function faultsOf({ events }: Member, action?: string): string[] {
+  return events.flatMap((event) => {
+    if (event.kind !== "retrying" || (action !== undefined && event.action !== action)) return [];
+    const { error } = event;
+    if (!(error instanceof GradworkError)) return [error.message];
+    return [String(error.data.error ?? error.data.reason ?? error.code)];
+  });
+}
+
+/** Why an asker's query was not settled by the fast path. */
 export function fastFailure({ asker }: QueryScene): string | undefined {
-  const failure = asker.events.find(
-    (event) => event.kind === "retrying" && event.action === "settle by the fast path",
-  );
-  if (failure?.kind !== "retrying") return undefined;
-  const { error } = failure;
-  if (!(error instanceof GradworkError)) return error.message;
-  return String(error.data.error ?? error.data.reason ?? error.code);
+  return [...faultsOf(asker, "collect the answers"), ...faultsOf(asker, "settle by the fast path")].at(-1);
+}
+
+/** Asks a node for what it must refuse, for a reason. */
+export async function askInVain(
+  scene: QueryScene,
+  to: Member,
+  query: bigint,
+  name: string,
+  body: Json,
+  reason: string,
+): Promise<void> {
+  const { gradwork, signal } = scene.asker;
+  const contact = await createContacts(gradwork, signal)(to.address);
+  try {
+    await requestNode(contact!.endpoint, query, name, body, { timeoutMs: REPLY_TIMEOUT_MS, signal });
+  } catch (error) {
+    const isRefused = error instanceof GradworkError && error.code === "NODE_REFUSED";
+    if (!isRefused || error.data.reason !== reason) throw error;
+    scene.say(`${to.name}: ${name} is refused: ${reason}`);
+    return;
+  }
+  throw new Error(`${to.name} did not refuse ${name} with ${reason}`);
+}
+
+/** Who proved that a node made two commitments for a scene's newest query. */
+export async function convictorOf(scene: QueryScene, convicted: Member): Promise<Member> {
+  const { gradwork, signal } = scene.asker;
+  const { quality, provider, deployment } = gradwork;
+  const newest = await provider.getBlockNumber();
+  const topics = [null, convicted.address];
+  const events = await queryEvents(quality, "Convicted", topics, deployment.block, newest, signal);
+  insist(events.length === 1, `${convicted.name} was convicted ${events.length} times`);
+  return memberOf(scene, events[0]!.args.prover);
+}
+
+/** A responder or an assessor without a client: it joined, and is not there. */
+export async function enlist(scene: QueryScene, role: NodeRole, name: string): Promise<void> {
+  const { nodeStake } = scene.params;
+  const member = await scene.join(name, { stake: nodeStake });
+  const price = role === "Responder" ? PRICE : 0n;
+  const { registry } = member.gradwork;
+  await act(member, 0n, registry.join, [scene.model, roleIndex(role), nodeStake, price]);
+  (role === "Responder" ? scene.responders : scene.assessors).push(member);
 }
