@@ -43,9 +43,13 @@ async function playIn(
   outcome: () => Promise<Omit<Expected, "changes">>,
 ): Promise<Played> {
   try {
-    const { changes, ...rest } = await playing;
+    const { head, ends, changes } = await playing;
     const notZero = Object.entries(changes).filter(([, change]) => change !== 0n);
-    const expected = { ...rest, changes: Object.fromEntries(notZero) };
+    const expected = {
+      ...(head === undefined ? {} : { head }),
+      ...(ends === undefined ? {} : { ends }),
+      changes: Object.fromEntries(notZero),
+    };
     return { expected, actual: { ...(await outcome()), changes: await scene.changes() } };
   } finally {
     await scene.close();

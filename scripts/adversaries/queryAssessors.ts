@@ -221,7 +221,7 @@ async function playConstant(scene: QueryScene): Promise<Expected> {
 }
 
 /** Commits to nothing, on either path. */
-export const SAY_NOTHING: Partial<AssessorConduct> = {
+const SAY_NOTHING: Partial<AssessorConduct> = {
   commitment() {
     throw new GradworkError("SILENT", "it says nothing");
   },

@@ -28,7 +28,7 @@ import { insist, memberOf, sum } from "./cast.ts";
 import type { Member } from "./company.ts";
 import { FEE, PRICE, type QueryScene } from "./queryScene.ts";
 
-export const PROMPT = "Call me Ishmael. Some years ago I thought I would sail about a little and see";
+const PROMPT = "Call me Ishmael. Some years ago I thought I would sail about a little and see";
 
 /** Of an answer. */
 const MAX_TOKENS = 16;
@@ -40,15 +40,15 @@ const REPLY_TIMEOUT_MS = 60_000;
 /* WHO TAKES PART */
 
 /** Somebody's conduct in a role, by name: what it does otherwise than an honest one. */
-export type Responders = Record<string, Partial<ResponderConduct>>;
-export type Assessors = Record<string, Partial<AssessorConduct>>;
+type Responders = Record<string, Partial<ResponderConduct>>;
+type Assessors = Record<string, Partial<AssessorConduct>>;
 
 /** Honest ones, numbered. */
 export function honest(name: "responder" | "assessor", count: number): Record<string, object> {
   return Object.fromEntries(Array.from({ length: count }, (_, i) => [`${name} ${i + 1}`, {}]));
 }
 
-/** Nodes at work, of which each query draws all. Their stake is more than a penalty below what a node needs. */
+/** Nodes at work, of which each query draws all: their stake is twice what it must be, so that no penalty keeps one out. */
 export async function startNodes(
   scene: QueryScene,
   responders: Responders,
@@ -170,7 +170,7 @@ export type Turnout = {
 };
 
 /** Lets a query go on by the slow path: time passes once all who do their part have done it. */
-export async function playOut(scene: QueryScene, path: QueryPath, turnout: Turnout = {}): Promise<void> {
+async function playOut(scene: QueryScene, path: QueryPath, turnout: Turnout = {}): Promise<void> {
   const { responders, assessors } = scene;
   const { answered = responders.length, committed = assessors.length } = turnout;
   const { held = 0, revealed = committed, isSeen } = turnout;
@@ -259,7 +259,7 @@ export function textsOf(
  * @property unanswered responders that committed nothing
  * @property convicted nodes, by name, and who proved it
  */
-export type Course = {
+type Course = {
   scores: Record<string, readonly number[] | undefined>;
   unanswered?: readonly string[];
   convicted?: Record<string, Member>;
