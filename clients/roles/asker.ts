@@ -287,13 +287,9 @@ async function collectAnswers(
   message: PromptMessage,
 ): Promise<SignedCommitment[] | undefined> {
   const { signal, observe } = reader;
-  const timeoutMs = Math.max(1_000, Number(view.query.answersEndAt - view.timestamp) * 1_000);
-  const text = toUtf8Bytes(JSON.stringify(message));
   const replies = view.nodes.slice(0, Number(view.query.responders)).map(async ({ address }) => {
     try {
-      const { endpoint, encryptionKey } = await endpointOf(reader, address);
-      const sealed = await seal(encryptionKey, sealPurpose(reader, "prompt", view.id, address), text);
-      return await requestNode(endpoint, view.id, "prompt", { sealed: toHex(sealed) }, { timeoutMs, signal });
+      return await sendPrompt(reader, view, address, message);
     } catch (error) {
       signal.throwIfAborted();
       observe({ kind: "retrying", action: `ask ${address}`, error: error as Error });
@@ -307,6 +303,20 @@ async function collectAnswers(
     observe({ kind: "retrying", action: "collect the answers", error: error as Error });
     return undefined;
   }
+}
+
+/** Sends the prompt to one responder, and gives its reply. */
+export async function sendPrompt(
+  reader: AnswerReader,
+  view: QueryView,
+  address: string,
+  message: PromptMessage,
+): Promise<Json> {
+  const timeoutMs = Math.max(1_000, Number(view.query.answersEndAt - view.timestamp) * 1_000);
+  const { endpoint, encryptionKey } = await endpointOf(reader, address);
+  const purpose = sealPurpose(reader, "prompt", view.id, address);
+  const sealed = toHex(await seal(encryptionKey, purpose, toUtf8Bytes(JSON.stringify(message))));
+  return requestNode(endpoint, view.id, "prompt", { sealed }, { timeoutMs, signal: reader.signal });
 }
 
 /** All that the parties to a query signed to each other. */

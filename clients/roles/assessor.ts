@@ -148,8 +148,8 @@ function assess(node: QueryNode, options: AssessorOptions, conduct: AssessorCond
           const statement = await scoresOf(view, await committedAnswers(node, view));
           await conduct.commit(node, view, assessor, conduct.commitment(node, view.id, statement));
         }
-        await holdToIt(node, view);
       }
+      if (view.phase === "Committing" || view.phase === "Revealing") await holdToIt(node, view);
       if (view.phase === "Revealing") await conduct.reveal(node, view, assessor);
     },
   };
@@ -179,33 +179,30 @@ async function committedAnswers(
 }
 
 /**
- * Holds others to what they signed on the fast path, before the time to commit is over: whoever knows the scores of all
- * must not choose its own by them on the slow one.
+ * Holds others to what they signed on the fast path: whoever knows the scores of all must not choose its own by them on
+ * the slow one. Who commits to something else is convicted at once, before the own scores are revealed, as the time to
+ * commit ends early when all have; for who commits nothing others do so before it is over.
  */
 async function holdToIt(node: QueryNode, view: QueryView): Promise<void> {
-  const { answersEndAt, commitsEndAt, responders } = view.query;
+  const { answersEndAt, commitsEndAt, responders, convicted } = view.query;
   const signed = node.state.getValue(signedKey(view.id)) as SignedStatements | undefined;
-  if (signed === undefined || view.timestamp < commitsEndAt - (commitsEndAt - answersEndAt) / FALLBACK_SHARE)
-    return;
+  if (signed === undefined) return;
+  const lateAt = commitsEndAt - (commitsEndAt - answersEndAt) / FALLBACK_SHARE;
+  const isLate = view.phase === "Committing" && view.timestamp >= lateAt;
   const { quality } = node.gradwork;
-  for (const [place, { commitment: said, signature }] of [
-    ...signed.answers,
-    ...(signed.scores ?? []),
-  ].entries()) {
+  const statements = [...signed.answers, ...(signed.scores ?? [])];
+  for (const [place, { commitment: said, signature }] of statements.entries()) {
     const onChain = await quality.commitmentOf(view.id, place, { blockTag: view.safeBlock });
     const assessor = place - Number(responders);
-    if (onChain === ZeroHash && assessor >= 0) {
+    if (onChain === ZeroHash) {
+      if (assessor < 0 || !isLate) continue;
       await actUnlessDone(node, { query: view.id }, quality.commitScores, [
         view.id,
         assessor,
         said,
         signature,
       ]);
-    } else if (
-      onChain !== ZeroHash &&
-      onChain !== said &&
-      ((view.query.convicted >> BigInt(place)) & 1n) === 0n
-    ) {
+    } else if (onChain !== said && ((convicted >> BigInt(place)) & 1n) === 0n) {
       const both = [said, onChain] as [string, string];
       await actUnlessDone(node, { query: view.id }, quality.convict, [
         view.id,

@@ -5,6 +5,10 @@ import { FLOODS } from "./floods.ts";
 import { FORGERS } from "./forgers.ts";
 import { MINERS } from "./miners.ts";
 import { OWNERS } from "./owners.ts";
+import { QUERY_ASKERS } from "./queryAskers.ts";
+import { QUERY_ASSESSORS } from "./queryAssessors.ts";
+import { QUERY_MESSAGES } from "./queryMessages.ts";
+import { QUERY_RESPONDERS } from "./queryResponders.ts";
 import { VERIFIERS } from "./verifiers.ts";
 
 export const ADVERSARIES: readonly Adversary[] = [
@@ -15,4 +19,8 @@ export const ADVERSARIES: readonly Adversary[] = [
   ...VERIFIERS,
   ...CALLERS,
   ...COLLUSION,
+  ...QUERY_ASSESSORS,
+  ...QUERY_RESPONDERS,
+  ...QUERY_ASKERS,
+  ...QUERY_MESSAGES,
 ];

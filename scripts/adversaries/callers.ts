@@ -38,9 +38,10 @@ import {
   sum,
   tryInVain,
 } from "./cast.ts";
+import type { Member } from "./company.ts";
 import { FORGE_PARAMETER } from "./forgers.ts";
 import { bindReentrantToken, loadReentrantToken } from "./reentrantToken.ts";
-import type { Member, Scene } from "./stage.ts";
+import type { Scene } from "./taskScene.ts";
 
 /** Levels of the deepest trees that a task may have. */
 const MAX_DEPTH = 32;

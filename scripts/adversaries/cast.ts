@@ -15,8 +15,9 @@ import { type Actor, act } from "../../clients/roles/party.ts";
 import { HONEST_VERIFIER, runVerifier, type VerifierConduct } from "../../clients/roles/verifier.ts";
 import { runWatch } from "../../clients/roles/watch.ts";
 import type { Expected } from "./adversary.ts";
-import type { Member, Scene } from "./stage.ts";
+import type { Company, Member } from "./company.ts";
 import { SMALL_TRAINING } from "./task.ts";
+import type { Scene } from "./taskScene.ts";
 
 /** Somebody with bonds and fees for so many proposals. */
 export function joinMiner(scene: Scene, name = "miner", proposals = 1n): Promise<Member> {
@@ -99,7 +100,7 @@ export async function startKeeper(scene: Scene): Promise<Member> {
   return keeper;
 }
 
-export function memberOf({ members }: Scene, address: string): Member {
+export function memberOf({ members }: Company, address: string): Member {
   const member = members.find((one) => one.address === address);
   if (member === undefined) throw new Error(`${address} is nobody's`);
   return member;
@@ -107,7 +108,7 @@ export function memberOf({ members }: Scene, address: string): Member {
 
 /** Makes a call that the contracts must refuse with an error. */
 export async function tryInVain<Args extends unknown[]>(
-  scene: Scene,
+  scene: Company,
   actor: Actor,
   error: string,
   method: { name: string },

@@ -18,9 +18,10 @@ import {
   startWatch,
   sum,
 } from "./cast.ts";
+import type { Member } from "./company.ts";
 import { FORGE_PARAMETER } from "./forgers.ts";
 import { WITHHOLD } from "./miners.ts";
-import type { Member, Scene } from "./stage.ts";
+import type { Scene } from "./taskScene.ts";
 import { sayYes } from "./verifiers.ts";
 
 /** Waits until somebody's client gives up the head. */

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
 import { toQuantity } from "ethers";
 import { network } from "hardhat";
 import { FUNDER_KEY } from "../demo/localChain.ts";
@@ -18,6 +19,9 @@ const POLLS = new Set([
 
 /** How often a client asks the same, and nothing but polls between, before it is taken to wait for a block. */
 const IDLE_AFTER = 3;
+
+/** Longest that such a poll is kept: another, who is at work, may wait for what this client serves beside. */
+const KEPT_MS = 50;
 
 type Call = { jsonrpc: "2.0"; id: number; method: string; params?: unknown[] };
 
@@ -93,7 +97,7 @@ export async function startConductedChain(): Promise<ConductedChain> {
     }
   }
 
-  /** Keeps a client that only polls until there is something new. */
+  /** Keeps a client that only polls for a while, or until there is something new. */
   async function conduct(name: string, { method, params }: Call): Promise<void> {
     if (!POLLS.has(method)) {
       polls.delete(name);
@@ -107,7 +111,7 @@ export async function startConductedChain(): Promise<ConductedChain> {
     waiting.add(name);
     const block = goOn.promise;
     await passWhenIdle();
-    await block;
+    await Promise.race([block, delay(KEPT_MS, undefined, { ref: false })]);
   }
 
   async function answer({ id, method, params = [] }: Call) {

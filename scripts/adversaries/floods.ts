@@ -19,8 +19,9 @@ import {
   startVerifiers,
   sum,
 } from "./cast.ts";
+import type { Member } from "./company.ts";
 import { WITHHOLD } from "./miners.ts";
-import type { Member, Scene } from "./stage.ts";
+import type { Scene } from "./taskScene.ts";
 import { sayYes } from "./verifiers.ts";
 
 const FLOODERS = 3;

@@ -40,7 +40,8 @@ import {
   sum,
   unmoved,
 } from "./cast.ts";
-import type { Member, Scene } from "./stage.ts";
+import type { Member } from "./company.ts";
+import type { Scene } from "./taskScene.ts";
 
 const FORGED_LEAF = 97;
 const FORGED_ELEMENT = 5;

@@ -27,7 +27,8 @@ import {
   tryInVain,
   unmoved,
 } from "./cast.ts";
-import type { Member, Scene } from "./stage.ts";
+import type { Member } from "./company.ts";
+import type { Scene } from "./taskScene.ts";
 
 /** Time for a second miner to come after the first has proposed. */
 const LONG_PROPOSAL_WINDOW = { params: { proposalSeconds: 12n } };
@@ -192,13 +193,7 @@ async function playCopyAfterVoid(scene: Scene): Promise<Expected> {
   const { market } = scene.owner.gradwork;
   const [copy, own] = await market.proposals(scene.taskId, 2n);
   insist(copy!.fullRoot === own!.fullRoot && copy!.updateRoot !== own!.updateRoot, "it is no other update");
-  const { head, changes } = await moved(
-    scene,
-    feeTo(scene, miner, []),
-    feeTo(scene, copier, []),
-    confirmed(scene, miner, [verifier]),
-  );
-  return { head, changes };
+  return moved(scene, feeTo(scene, miner, []), feeTo(scene, copier, []), confirmed(scene, miner, [verifier]));
 }
 
 async function playTwoAccounts(scene: Scene): Promise<Expected> {

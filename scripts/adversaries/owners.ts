@@ -5,7 +5,8 @@ import { act } from "../../clients/roles/party.ts";
 import { newSalt, proposalCommitment } from "../../clients/roles/statements.ts";
 import type { Adversary, Expected } from "./adversary.ts";
 import { accusations, insist, insistOutcome, joinMiner, startMiner, startWatch } from "./cast.ts";
-import type { Member, Scene, SceneOptions } from "./stage.ts";
+import type { Member } from "./company.ts";
+import type { Scene, SceneOptions } from "./taskScene.ts";
 
 /** An initial model with a value that is none. */
 const POISON: SceneOptions = {

@@ -44,9 +44,10 @@ import {
   unmoved,
   untilEnrolled,
 } from "./cast.ts";
+import type { Member } from "./company.ts";
 import { FORGE_PARAMETER } from "./forgers.ts";
 import { SPOIL, WITHHOLD } from "./miners.ts";
-import type { Member, Scene } from "./stage.ts";
+import type { Scene } from "./taskScene.ts";
 
 const MICRO_NATS = 1e6;
 

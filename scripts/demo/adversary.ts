@@ -3,7 +3,8 @@ import { unrepeated } from "../../clients/cli/observers.ts";
 import { GradworkError } from "../../clients/model/errors.ts";
 import type { Observer } from "../../clients/roles/observer.ts";
 import { type Adversary, type Expected, type Played, playAdversary } from "../adversaries/adversary.ts";
-import { openStage, type Show } from "../adversaries/stage.ts";
+import type { Show } from "../adversaries/company.ts";
+import { openStage } from "../adversaries/stage.ts";
 import { SMALL_TASK } from "../adversaries/task.ts";
 import type { Display } from "./display.ts";
 
@@ -44,12 +45,20 @@ function showOn({ say, show }: Pick<Display, "say" | "show">): Show {
   };
 }
 
-/** What ended otherwise than it must: names of who has something else, and the head. */
+/** What ended otherwise than it must: names of who has something else, the head, and queries. */
 function differences({ expected, actual }: Played): string[] {
-  const wrong = namesIn(expected, actual).filter(
+  const money = namesIn(expected, actual).filter(
     (name) => changeOf(expected, name) !== changeOf(actual, name),
   );
-  return expected.head === actual.head ? wrong : [...wrong, "head"];
+  const [left, right] = [outcomesOf(expected), outcomesOf(actual)];
+  const names = [...new Set([...left.keys(), ...right.keys()])];
+  return [...money, ...names.filter((name) => left.get(name) !== right.get(name))];
+}
+
+/** What a task or queries ended with, by name. */
+function outcomesOf({ head, ends = [] }: Expected): Map<string, string> {
+  const queries = ends.map((end, i) => [`query ${i + 1}`, end] as const);
+  return new Map(head === undefined ? queries : [["head", head], ...queries]);
 }
 
 function comparison({ expected, actual }: Played): string[] {
@@ -60,7 +69,12 @@ function comparison({ expected, actual }: Played): string[] {
   const table = [["change in tokens", "expected", "actual"] as const, ...changes];
   const width = Math.max(...table.map(([, left]) => left.length));
   const rows = table.map(([name, left, right]) => [name, `${left.padEnd(width)}  ${right}`] as const);
-  return ["", ...formatRows([...rows, ["head, expected", expected.head], ["head, actual", actual.head]]), ""];
+  const outcomes = [expected, actual].flatMap((side, i) =>
+    [...outcomesOf(side)].map(
+      ([name, outcome]) => [`${name}, ${["expected", "actual"][i]}`, outcome] as const,
+    ),
+  );
+  return ["", ...formatRows([...rows, ...outcomes]), ""];
 }
 
 function namesIn(...sides: Expected[]): string[] {

@@ -24,6 +24,8 @@ export const FOLLOWED_ALONE: readonly RoleEvent["kind"][] = [
   "sent",
   "attested",
   "finalized",
+  "answered",
+  "assessed",
 ];
 
 /** Shows a run to a person. */

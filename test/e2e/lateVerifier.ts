@@ -1,7 +1,9 @@
 import { expect } from "chai";
 import { confirmed, joinMiner, startMiner, startOne } from "../../scripts/adversaries/cast.ts";
-import { type Member, openStage, type Scene, type Stage } from "../../scripts/adversaries/stage.ts";
+import type { Member } from "../../scripts/adversaries/company.ts";
+import { openStage, type Stage } from "../../scripts/adversaries/stage.ts";
 import { SMALL_TASK } from "../../scripts/adversaries/task.ts";
+import type { Scene } from "../../scripts/adversaries/taskScene.ts";
 
 describe("a verifier that joins at the second round, with the task's owner offline", function () {
   this.timeout(120_000);

@@ -4,8 +4,10 @@ import { decodeManifest, encodeManifest } from "../../clients/model/manifest.ts"
 import { type PreparedTask, prepareTask, registerTask } from "../../clients/roles/createTask.ts";
 import { announce } from "../../clients/roles/party.ts";
 import { loadTask } from "../../clients/roles/taskDefinition.ts";
-import { type Member, openStage, type Scene, type Stage } from "../../scripts/adversaries/stage.ts";
+import type { Member } from "../../scripts/adversaries/company.ts";
+import { openStage, type Stage } from "../../scripts/adversaries/stage.ts";
 import { SMALL_TASK } from "../../scripts/adversaries/task.ts";
+import type { Scene } from "../../scripts/adversaries/taskScene.ts";
 
 const { params } = SMALL_TASK;
 

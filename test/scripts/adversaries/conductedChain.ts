@@ -21,11 +21,13 @@ describe("a conducted chain", () => {
     return ((await response.json()) as { result: unknown }).result;
   }
 
-  /** Polls for blocks until the answer waits for one; that one then. */
+  /** Polls until there is a newer block; that one then. */
   async function wait(name: string): Promise<number> {
-    let newest: unknown;
-    for (let i = 0; i < POLLS; i++) newest = await ask(name, "eth_blockNumber");
-    return Number(newest);
+    const before = Number(await ask(name, "eth_blockNumber"));
+    for (;;) {
+      const newest = Number(await ask(name, "eth_blockNumber"));
+      if (newest > before) return newest;
+    }
   }
 
   async function latest(): Promise<{ number: number; timestamp: number }> {
@@ -66,6 +68,13 @@ describe("a conducted chain", () => {
       return { pending };
     });
     expect(await waiting.pending).to.equal(number + 1);
+  });
+
+  it("answers a client that waits, so that nobody else waits for it in vain", async () => {
+    const { number } = await latest();
+    for (const name of ["a", "b"]) chain.attend(name);
+    const all = Array.from({ length: 2 * POLLS }, () => ask("a", "eth_blockNumber"));
+    expect((await Promise.all(all)).map(Number)).to.deep.equal(all.map(() => number));
   });
 
   it("makes so many blocks at once, so far apart, whoever is at work", async () => {

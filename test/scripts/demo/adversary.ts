@@ -19,6 +19,15 @@ function idler(burned: bigint, head?: string): Adversary {
   };
 }
 
+/** Somebody who asks nothing, of whom queries with these ends are expected. */
+function speechless(ends: string[]): Adversary {
+  return {
+    name: `speechless-${ends.length}`,
+    title: "somebody asks nothing",
+    playQueries: async () => ({ ends, changes: {} }),
+  };
+}
+
 async function show(adversary: Adversary): Promise<{ lines: string[]; error?: GradworkError }> {
   const lines: string[] = [];
   try {
@@ -62,5 +71,13 @@ describe("an adversary played to a person", function () {
     expect(error!.data.wrong).to.deep.equal(["burned", "head"]);
     expect(rowOf(lines, "burned")).to.deep.equal(["+0.000000000000000001", "0", "differs"]);
     expect(rowOf(lines, "head, expected")).to.deep.equal([head]);
+  });
+
+  it("fails where a query ended otherwise", async () => {
+    expect((await show(speechless([]))).error).to.equal(undefined);
+    const { lines, error } = await show(speechless(["Unfilled"]));
+    expect(error!.data.wrong).to.deep.equal(["query 1"]);
+    expect(rowOf(lines, "query 1, expected")).to.deep.equal(["Unfilled"]);
+    expect(rowOf(lines, "query 1, actual")).to.equal(undefined);
   });
 });
