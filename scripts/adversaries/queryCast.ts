@@ -11,7 +11,7 @@ import {
   roleIndex,
 } from "../../clients/chain/queryView.ts";
 import { requestNode } from "../../clients/messages/nodeRequest.ts";
-import { appraise, type Verdict } from "../../clients/model/appraisal.ts";
+import { appraise, splitFee, type Verdict } from "../../clients/model/appraisal.ts";
 import { GradworkError } from "../../clients/model/errors.ts";
 import { type AskerConduct, type AskReport, ask, HONEST_ASKER } from "../../clients/roles/asker.ts";
 import { type AssessorConduct, HONEST_ASSESSOR, runAssessor } from "../../clients/roles/assessor.ts";
@@ -270,7 +270,8 @@ export function settled(
   { asker, responders, assessors, params }: QueryScene,
   { scores, unanswered = [], convicted = {} }: Course,
 ): { changes: Record<string, bigint>; verdict: Verdict } {
-  const { burned, answerMost, dutyMost } = split(params, responders.length, assessors.length);
+  const counts = { responders: responders.length, assessors: assessors.length };
+  const { burned, answerMost, dutyMost } = splitFee(FEE, params, counts);
   const verdict = appraise(
     responders.map(({ name }) => ({
       price: PRICE,
@@ -313,17 +314,6 @@ export function trustOf({ model, responders }: QueryScene, member: Member): Prom
 export function released({ asker, params }: QueryScene): Record<string, bigint> {
   const burned = (FEE * params.burnShare) / ONE;
   return { [asker.name]: -burned, burned };
-}
-
-/** The most that an answer and a duty earn, and what is burned: as the market splits a fee. */
-function split({ burnShare, assessorShare }: QueryScene["params"], responders: number, assessors: number) {
-  const burned = (FEE * burnShare) / ONE;
-  const assessing = (FEE * assessorShare) / ONE;
-  return {
-    burned,
-    answerMost: (FEE - burned - assessing) / BigInt(responders),
-    dutyMost: assessing / BigInt(assessors),
-  };
 }
 
 export const [FAST, SLOW] = ["Settled by the fast path", "Settled by the slow path"];

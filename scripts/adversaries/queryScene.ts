@@ -4,13 +4,13 @@ import { queryEvents } from "../../clients/chain/events.ts";
 import { named } from "../../clients/chain/phase.ts";
 import { NODE_ROLES, QUERY_ENDS, roleIndex } from "../../clients/chain/queryView.ts";
 import { send } from "../../clients/chain/transactions.ts";
+import { embeddedModelFolder } from "../../clients/inference/embedded.ts";
 import type { Generator } from "../../clients/inference/generator.ts";
 import { openLocalModel } from "../../clients/inference/localModel.ts";
 import { queueGenerator } from "../../clients/inference/queue.ts";
 import { type Assessor, openAssessor } from "../../clients/quality/assessor.ts";
 import { DEFAULT_MODEL_PARAMS, type ModelParams } from "../../clients/roles/defaults.ts";
 import { wealthOf } from "../../clients/roles/money.ts";
-import { embeddedModelFolder } from "../models/embedded.ts";
 import { type Company, type Ground, type Member, openCompany } from "./company.ts";
 
 /** Of a query. Odd, as other amounts and shares are, so that every rounding shows. */
