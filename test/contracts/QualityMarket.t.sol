@@ -111,7 +111,8 @@ contract QueryHandler is QueryTrespasses {
         uint256 model = _below(kinds.length);
         bool isResponder = _below(2) == 0;
         INodeRegistry.Role role = isResponder ? INodeRegistry.Role.Responder : INodeRegistry.Role.Assessor;
-        uint256 index = isResponder ? FIRST_RESPONDER + _below(RESPONDERS) : FIRST_ASSESSOR + _below(ASSESSORS);
+        uint256 index =
+            isResponder ? FIRST_RESPONDER + _below(RESPONDERS) : FIRST_ASSESSOR + _below(ASSESSORS);
         address account = accounts[index];
         uint256 kind = _below(16);
         if (!_isJoined(records[model][role][account]) && kind < 10) _joinSomehow(model, isResponder, index);
@@ -160,15 +161,17 @@ contract QueryHandler is QueryTrespasses {
         _evict(model, role, accounts[first]);
     }
 
-    /// @dev Takes on some query, else the one with the least time left, or lets that time pass.
+    /// @dev Asks, or takes on some query; lets time pass where there is nothing to do but wait.
     function _advance() internal {
         if (_below(4) == 0) _mine(_below(9), _below(2));
-        if (openQueries.length < QUERIES_AT_ONCE && _below(2) == 0) return _askSomething();
-        if (openQueries.length == 0) return _askSomething();
-        if (_below(4) == 0 && _play(_look(openQueries[_below(openQueries.length)]))) return;
-        uint256 urgent = _mostUrgent();
-        // Now and then somebody forgets.
-        if (_below(32) == 0 || !_play(_look(urgent))) _passTo(_deadlineOf(urgent));
+        uint256 count = openQueries.length;
+        if (count == 0 || (count < QUERIES_AT_ONCE && _below(2) == 0)) return _askSomething();
+        uint256 first = _below(count);
+        // Now and then everybody forgets.
+        for (uint256 i = 0; i < count && _below(32) != 0; i++) {
+            if (_play(_look(openQueries[(first + i) % count]))) return;
+        }
+        _passTo(_deadlineOf(_mostUrgent()));
     }
 
     function _askSomething() internal {
@@ -200,7 +203,7 @@ contract QueryHandler is QueryTrespasses {
         if (isLost) _expire(s);
         else if (_trait(s.id, "forgotten", 0, 16) == 0) return false;
         else if (isReadable) _select(s);
-        else _mine(3, _below(24) == 0 ? 300 : 3);
+        else _mine(3, _below(64) == 0 ? 300 : 3);
         return true;
     }
 
@@ -261,10 +264,7 @@ contract QueryHandler is QueryTrespasses {
     /* REPORT */
 
     function _actions() internal pure override returns (string memory names, uint256 count) {
-        return (
-            string.concat(VAULT_ACTION_NAMES, ACTIONS),
-            VAULT_ACTIONS + uint256(type(Action).max) + 1
-        );
+        return (string.concat(VAULT_ACTION_NAMES, ACTIONS), VAULT_ACTIONS + uint256(type(Action).max) + 1);
     }
 
     function _outcomes() internal pure override returns (string memory names, uint256 first, uint256 end) {

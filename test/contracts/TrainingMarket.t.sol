@@ -286,10 +286,7 @@ contract MarketHandler is DisputeMoves {
     /* REPORT */
 
     function _actions() internal pure override returns (string memory names, uint256 count) {
-        return (
-            string.concat(VAULT_ACTION_NAMES, ACTIONS),
-            VAULT_ACTIONS + uint256(type(Action).max) + 1
-        );
+        return (string.concat(VAULT_ACTION_NAMES, ACTIONS), VAULT_ACTIONS + uint256(type(Action).max) + 1);
     }
 
     /// @dev But for `None`.

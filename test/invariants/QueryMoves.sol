@@ -128,8 +128,7 @@ abstract contract QueryMoves is NodeMoves {
     function _expire(Scene memory s) internal {
         (, bool isLost) = _seedOf(s);
         bool may =
-            s.phase == IQualityMarket.Phase.Expired ||
-                (s.phase == IQualityMarket.Phase.Selecting && isLost);
+            s.phase == IQualityMarket.Phase.Expired || (s.phase == IQualityMarket.Phase.Selecting && isLost);
         bytes memory data = abi.encodeCall(IQualityMarket.expire, (QueryId.wrap(s.id)));
         bool ok = _act(Action.Expire, _anybody(), address(MARKET), data, may);
         if (ok) _checkReleased(s, Outcome.Unselected);
@@ -152,7 +151,10 @@ abstract contract QueryMoves is NodeMoves {
         bytes32 statement = _statement(s, index, version);
         bytes memory data =
             isAnswer
-                ? abi.encodeCall(IQualityMarket.commitAnswer, (QueryId.wrap(s.id), index, statement, signature))
+                ? abi.encodeCall(
+                    IQualityMarket.commitAnswer,
+                    (QueryId.wrap(s.id), index, statement, signature)
+                )
                 : abi.encodeCall(
                     IQualityMarket.commitScores,
                     (QueryId.wrap(s.id), index - s.query.responders, statement, signature)

@@ -102,7 +102,9 @@ abstract contract QueryStage is VaultMoves {
 
     uint256 internal constant ONE = 1_000_000;
 
-    bytes32 internal constant ANSWER_TYPEHASH = keccak256("AnswerCommitment(uint256 query,bytes32 commitment)");
+    bytes32 internal constant ANSWER_TYPEHASH = keccak256(
+        "AnswerCommitment(uint256 query,bytes32 commitment)"
+    );
     bytes32 internal constant SCORE_TYPEHASH = keccak256("ScoreCommitment(uint256 query,bytes32 commitment)");
     bytes32 internal constant REVEAL_TYPEHASH = keccak256("ScoreReveal(uint256 query,bytes32 commitments)");
 
@@ -293,8 +295,8 @@ abstract contract QueryStage is VaultMoves {
             else if (manner < 5) score = ONE;
             else if (manner < 7) score = 0;
             else if (_trait(s.id, "missing", j, 10) == 0) score = Reckoning.UNAVAILABLE;
-            else if (manner == 7) score = ONE + 1 + noise % 40_000;
-            else score = score + noise % 30_000 > ONE ? ONE : score + noise % 30_000;
+            else if (manner == 7) score = ONE + 1 + (noise % 40_000);
+            else score = score + (noise % 30_000) > ONE ? ONE : score + (noise % 30_000);
             word |= score << (20 * j);
         }
     }
@@ -392,9 +394,8 @@ abstract contract QueryStage is VaultMoves {
         params.answerSeconds = 300;
         params.commitSeconds = uint32(200 + 50 * kind);
         params.revealSeconds = 200;
-        params.aggregate = kind % 2 == 0
-            ? INodeRegistry.Aggregate.Median
-            : INodeRegistry.Aggregate.TrimmedMean;
+        params.aggregate =
+            kind % 2 == 0 ? INodeRegistry.Aggregate.Median : INodeRegistry.Aggregate.TrimmedMean;
         params.trimShare = kind == 1 ? 201_001 : 0;
         params.burnShare = 50_001;
         params.assessorShare = 300_007;

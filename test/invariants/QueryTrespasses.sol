@@ -78,15 +78,22 @@ abstract contract QueryTrespasses is QueryMoves {
         uint256 kind = _below(8);
         ModelId model = ModelId.wrap(kind == 0 ? kinds.length : s.query.model);
         bytes32 prompt = bytes32(kind == 1 ? 0 : random | 1);
-        uint8 responders = kind == 2 ? 0 : kind == 3 ? 9 : 1;
+        uint8 responders =
+            kind == 2
+                ? 0
+                : kind == 3
+                    ? 9
+                    : 1;
         uint8 assessors = kind == 4 ? 2 : 3;
-        uint96 fee = kind == 5 ? 20 : kind == 6 ? s.params.nodeStake : 300_000;
+        uint96 fee =
+            kind == 5
+                ? 20
+                : kind == 6
+                    ? s.params.nodeStake
+                    : 300_000;
         uint256 answerBy = kind == 7 ? time + (_below(2) == 0 ? 0 : s.params.answerSeconds + 1) : time + 1;
         return
-            abi.encodeCall(
-                IQualityMarket.ask,
-                (model, prompt, responders, assessors, fee, uint48(answerBy))
-            );
+            abi.encodeCall(IQualityMarket.ask, (model, prompt, responders, assessors, fee, uint48(answerBy)));
     }
 
     function _convictionTrespass(Scene memory s) private returns (bytes memory) {
@@ -130,7 +137,8 @@ abstract contract QueryTrespasses is QueryMoves {
     function _commitmentTrespass(Scene memory s, address sender) private {
         uint256 kind = _below(6);
         bool isAnswer = s.phase != IQualityMarket.Phase.Committing;
-        uint256 index = isAnswer ? _below(s.query.responders) : s.query.responders + _below(s.query.assessors);
+        uint256 index =
+            isAnswer ? _below(s.query.responders) : s.query.responders + _below(s.query.assessors);
         address node = s.nodes[index].node;
         bytes32 statement = kind == 0 ? bytes32(0) : _statement(s, index, 0);
         bytes memory signature = "";

@@ -50,7 +50,11 @@ abstract contract VaultMoves is Play {
 
     function _completeWithdrawal(address account) internal returns (bool ok) {
         IStakeVault.Account memory state = VAULT.accounts(account);
-        ok = _act(VaultAction.CompleteWithdrawal, account, abi.encodeCall(IStakeVault.completeWithdrawal, ()));
+        ok = _act(
+            VaultAction.CompleteWithdrawal,
+            account,
+            abi.encodeCall(IStakeVault.completeWithdrawal, ())
+        );
         if (!ok) return ok;
         _require(state.withdrawableAt <= time, "withdrawn after the delay");
         _expect(account, Purse.Stake, -int256(uint256(state.withdrawing)));
@@ -104,7 +108,11 @@ abstract contract VaultMoves is Play {
     }
 
     /// @return data of a call that only a protocol's contract may make, or that was for the deployer to make once
-    function _vaultTrespass(uint256 kind, uint256 pool, address stranger) internal returns (bytes memory data) {
+    function _vaultTrespass(
+        uint256 kind,
+        uint256 pool,
+        address stranger
+    ) internal returns (bytes memory data) {
         address victim = _anybody();
         uint96 amount = uint96(_below(100));
         if (kind == 0) return abi.encodeCall(IStakeVault.fixProtocols, (accounts));
