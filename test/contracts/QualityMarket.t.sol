@@ -23,7 +23,7 @@ contract QueryHandler is QueryTrespasses {
 
     /// @dev In the order of `Outcome`.
     string internal constant OUTCOMES =
-        "Settled Unselected Unfilled Unanswered Unassessed Slow Fast SlowAsFast Outlying Silent Unjudged "
+        "Settled Unselected Unfilled Unanswered Unassessed Foreseen Slow Fast SlowAsFast Outlying Silent Unjudged "
         "Convicted Discounted";
 
     uint256 internal constant QUERIES_AT_ONCE = 3;
@@ -55,6 +55,7 @@ contract QueryHandler is QueryTrespasses {
     /* STEPS */
 
     function _step() internal override {
+        _foresee();
         uint256 kind = _below(32);
         if (kind < 2) _doAnything();
         else if (kind == 2) _trespass(_lookAtAny());

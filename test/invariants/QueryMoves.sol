@@ -35,6 +35,11 @@ abstract contract QueryMoves is NodeMoves {
 
     error Rehearsed(bytes32 digest);
 
+    /* STORAGE */
+
+    /// @dev Hash of the nodes that each query's seed draws.
+    mapping(uint256 query => bytes32) internal foreseen;
+
     /* ASKING */
 
     function _ask(
@@ -100,11 +105,36 @@ abstract contract QueryMoves is NodeMoves {
         bytes memory data = abi.encodeCall(IQualityMarket.select, (QueryId.wrap(s.id)));
         if (!_act(Action.Select, _anybody(), address(MARKET), data, may)) return;
         s.nodes = MARKET.selected(QueryId.wrap(s.id));
+        if (foreseen[s.id] != 0) {
+            _require(foreseen[s.id] == keccak256(abi.encode(s.nodes)), "drawn as it would have been");
+            outcomes[uint256(Outcome.Foreseen)]++;
+        }
         if (s.nodes.length == 0) return _checkReleased(s, Outcome.Unfilled);
         ghosts[s.id].stage = IQualityMarket.Stage.Selected;
         _checkQuery(s.id);
         _requireEqual("nodes", s.nodes.length, uint256(s.query.responders) + s.query.assessors);
         for (uint256 i = 0; i < s.nodes.length; i++) _checkDrawn(s, i);
+    }
+
+    /// @dev Whom the seed of each new query would draw now. Nothing that happens from here on may change it.
+    function _foresee() internal {
+        for (uint256 i = 0; i < openQueries.length; i++) {
+            Scene memory s = _look(openQueries[i]);
+            (bool isReadable, bool isLost) = _seedOf(s);
+            // What happens in the second of asking still counts.
+            bool isNew = s.query.askedAt == time;
+            bool isSelectable = s.phase == IQualityMarket.Phase.Selecting && !isLost;
+            if (isNew || !isSelectable || foreseen[s.id] != 0) continue;
+            if (!isReadable) VM.roll(uint256(s.query.seedTicket) + 1);
+            foreseen[s.id] = _undone(abi.encodeCall(this.foresee, (s.id)));
+            _mine(0, 0);
+        }
+    }
+
+    /// @notice Selects, says whom, and undoes it: always reverts.
+    function foresee(uint256 id) external {
+        MARKET.select(QueryId.wrap(id));
+        revert Rehearsed(keccak256(abi.encode(MARKET.selected(QueryId.wrap(id)))));
     }
 
     /// @dev Once, of those that had joined when it was asked, with what they asked, had at stake and were trusted then.
@@ -245,7 +275,8 @@ abstract contract QueryMoves is NodeMoves {
             scores[i] = _scoresOf(s, index, versions[index]);
             if (!Reckoning.areValid(scores[i], s.query.responders)) may = false;
         }
-        bytes32 slowly = may && _canEndSlowly(s) ? _rehearse(s.id, versions) : bytes32(0);
+        bytes32 slowly =
+            may && _canEndSlowly(s) ? _undone(abi.encodeCall(this.rehearse, (s.id, versions))) : bytes32(0);
         uint256[] memory slashable = _slashable(s);
         bytes memory data = _encode(_fastCall(s, versions, scores));
         VM.recordLogs();
@@ -305,8 +336,9 @@ abstract contract QueryMoves is NodeMoves {
         return areAnswered && areCommitted;
     }
 
-    function _rehearse(uint256 id, uint256[] memory versions) private returns (bytes32 digest) {
-        (, bytes memory answer) = address(this).call(abi.encodeCall(this.rehearse, (id, versions)));
+    /// @param data of a call of this contract that always reverts
+    function _undone(bytes memory data) private returns (bytes32 digest) {
+        (, bytes memory answer) = address(this).call(data);
         if (bytes4(answer) != Rehearsed.selector) {
             assembly ("memory-safe") {
                 revert(add(answer, 32), mload(answer))

@@ -38,14 +38,15 @@ abstract contract QueryStage is VaultMoves {
         Trespass
     }
 
-    /// @dev The ends of queries, in the order of `IQualityMarket.End`; by which path; how often both were compared; and what
-    /// settlements found.
+    /// @dev The ends of queries, in the order of `IQualityMarket.End`; draws that were as they would have been before; by which
+    /// path, and how often both were compared; what settlements found.
     enum Outcome {
         Settled,
         Unselected,
         Unfilled,
         Unanswered,
         Unassessed,
+        Foreseen,
         Slow,
         Fast,
         SlowAsFast,
