@@ -14,7 +14,9 @@ function compiler(runs: number, viaIR = true) {
 /** Seeds are all that the runner makes up: it has nothing to learn from what it sees in storage and code. */
 function invariantProfile(runs: number, depth: number) {
   return {
-    fsPermissions: { writeFile: ["cache/invariants.txt"] },
+    fsPermissions: {
+      writeFile: ["cache/invariants.TrainingMarket.txt", "cache/invariants.QualityMarket.txt"],
+    },
     invariant: {
       runs,
       depth,
@@ -34,8 +36,9 @@ export default defineConfig({
     overrides: {
       // Its loops run thousands of times a call.
       "contracts/LeafChecker.sol": compiler(1_000_000),
-      // It takes the contracts under test from their artifacts, so that it may itself be compiled the faster way.
+      // They take the contracts under test from their artifacts, so that they may themselves be compiled the faster way.
       "test/contracts/TrainingMarket.t.sol": compiler(200, false),
+      "test/contracts/QualityMarket.t.sol": compiler(200, false),
     },
   },
   networks: {

@@ -1,5 +1,5 @@
 // A step of `npm test`, and `npm run test:deep`: random games of all parties against the contracts' invariants
-// (test/contracts/invariants). Fails where one breaks, and where no game met some action or outcome: what was never
+// (test/invariants). Fails where one breaks, and where no game of a market met some action or outcome: what was never
 // played was not tested.
 import { randomBytes } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
@@ -10,13 +10,11 @@ import { toHex } from "../clients/model/bytes.ts";
 import { GradworkError } from "../clients/model/errors.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const SUITE = "test/contracts/TrainingMarket.t.sol";
-/** The suite writes a line for each game. */
-const REPORT = resolve(ROOT, "cache/invariants.txt");
+const MARKETS = ["TrainingMarket", "QualityMarket"];
 const USAGE = `Usage: npm run test:deep -- [--seed HEX]
 
 Plays random games against the contracts' invariants, from a seed that it prints: \`--seed\` plays the same ones again.
-Ends with how often each action was called and succeeded, and how proposals ended.`;
+Ends with how often each action was called and succeeded, and how often each outcome was met, for each market.`;
 
 /** Counts are in the order of the names before them. */
 type Game = {
@@ -45,9 +43,14 @@ function readOptions(argv: string[]): { help: boolean; profile: "default" | "dee
   return { help, profile: "deep", seed: seed ?? toHex(randomBytes(32)) };
 }
 
+/** To which a market's suite writes a line for each game. */
+function reportPath(market: string): string {
+  return resolve(ROOT, `cache/invariants.${market}.txt`);
+}
+
 /** Each game once: the runner plays the last one twice. */
-function readGames(): Game[] {
-  const games = readFileSync(REPORT, "utf8").trim().split("\n").map(readGame);
+function readGames(market: string): Game[] {
+  const games = readFileSync(reportPath(market), "utf8").trim().split("\n").map(readGame);
   return [...new Map(games.map((game) => [game.fingerprint, game])).values()];
 }
 
@@ -76,7 +79,7 @@ function report(games: readonly Game[]): string[] {
     console.log(action.padEnd(22) + String(sum("calls", i)).padStart(10) + String(successes).padStart(12));
     if (successes === 0) missing.push(action);
   }
-  console.log(`\n${"outcome".padEnd(22)}${"proposals".padStart(10)}`);
+  console.log(`\n${"outcome".padEnd(22)}${"met".padStart(10)}`);
   for (const [i, outcome] of outcomes.entries()) {
     const reached = sum("reached", i);
     console.log(outcome.padEnd(22) + String(reached).padStart(10));
@@ -96,21 +99,25 @@ async function main(argv: string[]): Promise<void> {
   if (seed !== undefined) profile.fuzz.seed = seed;
   // The suite takes the contracts from their artifacts.
   await tasks.getTask("build").run({ quiet: true });
-  rmSync(REPORT, { force: true });
+  for (const market of MARKETS) rmSync(reportPath(market), { force: true });
   console.log(`seed ${profile.fuzz.seed}`);
-  const { success } = await tasks
-    .getTask(["test", "solidity"])
-    .run({ testFiles: [SUITE], testProfile: name, noCompile: true });
+  const { success } = await tasks.getTask(["test", "solidity"]).run({
+    testFiles: MARKETS.map((market) => `test/contracts/${market}.t.sol`),
+    testProfile: name,
+    noCompile: true,
+  });
   if (!success) {
     process.exitCode = 1;
     return;
   }
-  const games = readGames();
-  const missing = report(games);
-  console.log(`\n${games.length} games of ${depth} steps`);
-  if (games.length !== runs) throw new GradworkError("GAMES_MISSING", `Expected ${runs} games`, { runs });
-  if (missing.length > 0) {
-    throw new GradworkError("NOT_MET", `No game met ${missing.join(", ")}`, { missing });
+  for (const market of MARKETS) {
+    const games = readGames(market);
+    console.log(`\n${market}: ${games.length} games of ${depth} steps\n`);
+    const missing = report(games);
+    if (games.length !== runs) throw new GradworkError("GAMES_MISSING", `Expected ${runs} games`, { runs });
+    if (missing.length > 0) {
+      throw new GradworkError("NOT_MET", `No game met ${missing.join(", ")}`, { market, missing });
+    }
   }
 }
 

@@ -4,9 +4,11 @@ pragma solidity 0.8.37;
 import {IRandomness} from "../../contracts/interfaces/IRandomness.sol";
 import {IStakeVault} from "../../contracts/interfaces/IStakeVault.sol";
 import {ITrainingMarket, TaskId} from "../../contracts/interfaces/ITrainingMarket.sol";
-import {VM} from "../invariants/Cheats.sol";
+import {deploy} from "../invariants/Cheats.sol";
 import {DisputeMoves} from "../invariants/DisputeMoves.sol";
-import {Stage} from "../invariants/Stage.sol";
+import {Invariants} from "../invariants/Invariants.sol";
+import {IGame} from "../invariants/Play.sol";
+import {TaskStage} from "../invariants/TaskStage.sol";
 import {TinyModels} from "../invariants/TinyModels.sol";
 
 /// @title MarketHandler
@@ -17,7 +19,7 @@ contract MarketHandler is DisputeMoves {
 
     /// @dev In the order of `Action`.
     string internal constant ACTIONS =
-        "deposit requestWithdrawal completeWithdrawal claim registerTask fundTask requestClose closeTask propose "
+        "registerTask fundTask requestClose closeTask propose "
         "openProposal requestSeed recordSeed checkLeaves finalize releaseBond enrol disenrol commitAttestation "
         "revealAttestation reportAbsence proveFraud provePoison demand answer closeDemand trespass";
 
@@ -30,12 +32,7 @@ contract MarketHandler is DisputeMoves {
     /// @dev Within this many calls every task can be ended.
     uint256 internal constant MOST_CALLS_TO_END = 40;
 
-    /* STORAGE */
-
-    /// @dev Of the steps taken: tells one game from another.
-    bytes32 internal fingerprint;
-
-    constructor(IStakeVault vault, ITrainingMarket market) Stage(vault, market) {
+    constructor(IStakeVault vault, ITrainingMarket market) TaskStage(vault, market) {
         _mine(0, 0);
         for (uint256 i = FIRST_MINER; i < FIRST_VERIFIER + VERIFIERS; i++) _deposit(accounts[i], 20_000);
         // A task with a miner's head, and a bond that answers for it: not many runs come to a second one otherwise.
@@ -46,31 +43,20 @@ contract MarketHandler is DisputeMoves {
             _watch();
         }
         _startTask(1, true);
-        // What was set up is not reported.
-        for (uint256 i = 0; i <= uint256(type(Action).max); i++) {
-            (calls[Action(i)], successes[Action(i)]) = (0, 0);
-        }
-        for (uint256 i = 0; i <= uint256(type(ITrainingMarket.Outcome).max); i++) {
-            outcomes[ITrainingMarket.Outcome(i)] = 0;
-        }
+        _forgetCounts();
     }
 
     /* STEPS */
 
-    /// @notice One step of the game.
-    function step(bytes32 seed) external {
-        fingerprint = keccak256(abi.encode(fingerprint, seed));
-        random = uint256(seed);
-        _mine(0, 0);
+    function _step() internal override {
         uint256 kind = _below(32);
         if (kind == 0) _doAnything();
         else if (kind < 3) _stake();
         else if (kind < 8) _dispute();
         else _advance();
-        _watch();
     }
 
-    /// @notice Ends every round and every task and has everybody leave, which must always be possible and leave nothing.
+    /// @inheritdoc IGame
     function takeEverythingOut() external {
         random = uint256(fingerprint);
         while (openTasks.length != 0) _endTask(openTasks[0]);
@@ -85,16 +71,8 @@ contract MarketHandler is DisputeMoves {
                     _require(_disenrol(TaskId.wrap(id), account), "disenrolled");
                 }
             }
-            if (VAULT.balanceOf(account) != 0) _require(_claim(account), "claimed");
-            uint256 free = VAULT.accounts(account).free;
-            if (free != 0) _require(_requestWithdrawal(account, free), "requested");
         }
-        _pass(VAULT.withdrawalDelaySeconds());
-        for (uint256 i = 0; i < accounts.length; i++) {
-            if (VAULT.accounts(accounts[i]).withdrawing == 0) continue;
-            _require(_completeWithdrawal(accounts[i]), "withdrawn");
-        }
-        _requireEqual("left in the vault", TOKEN.balanceOf(address(VAULT)), 0);
+        _takeOut();
     }
 
     function _doAnything() internal {
@@ -123,25 +101,14 @@ contract MarketHandler is DisputeMoves {
         address account = accounts[_below(accounts.length)];
         TaskId id = _lookAtAny().id;
         uint256 kind = _below(8);
-        if (kind < 2) {
-            if (_below(5) == 0) _pass(VAULT.withdrawalDelaySeconds());
-            _completeWithdrawal(_firstWithdrawing(_below(accounts.length)));
-        } else if (VAULT.balanceOf(account) != 0 && kind < 6) _claim(account);
+        if (kind < 2) _completeSomeWithdrawal();
+        else if (VAULT.balanceOf(account) != 0 && kind < 6) _claim(account);
         else if (kind == 2) _deposit(account, 1 + _below(2_000));
         else if (kind == 3) _requestWithdrawal(account, 1 + _below(2_000));
         else if (kind == 4) _disenrol(id, _verifier());
         else if (kind == 5) _fundTask(_look(id), account, 1 + _below(500));
         else if (kind == 6) _enrol(id, _verifier(), uint96(1 + _below(300)));
         else _claim(account);
-    }
-
-    /// @return the first account, from one on, that can withdraw; that one where none can
-    function _firstWithdrawing(uint256 first) internal view returns (address) {
-        for (uint256 i = first; i < first + accounts.length; i++) {
-            IStakeVault.Account memory state = VAULT.accounts(accounts[i % accounts.length]);
-            if (state.withdrawing != 0 && state.withdrawableAt <= time) return accounts[i % accounts.length];
-        }
-        return accounts[first];
     }
 
     /// @dev Shows what was forged, demands, answers.
@@ -318,39 +285,19 @@ contract MarketHandler is DisputeMoves {
 
     /* REPORT */
 
-    /// @notice What the steps so far came to: a fingerprint of theirs; names, calls and successes of actions; names and
-    /// counts of outcomes. Parts are separated by bars, lists by spaces.
-    function report() external view returns (string memory line) {
-        string memory called = "";
-        string memory succeeded = "";
-        for (uint256 i = 0; i <= uint256(type(Action).max); i++) {
-            called = _append(called, calls[Action(i)]);
-            succeeded = _append(succeeded, successes[Action(i)]);
-        }
-        string memory reached = "";
-        for (uint256 i = 1; i <= uint256(type(ITrainingMarket.Outcome).max); i++) {
-            reached = _append(reached, outcomes[ITrainingMarket.Outcome(i)]);
-        }
-        line = string.concat(VM.toString(fingerprint), "|", ACTIONS, "|", called, "|", succeeded);
-        return string.concat(line, "|", OUTCOMES, "|", reached);
+    function _actions() internal pure override returns (string memory names, uint256 count) {
+        return (string.concat(VAULT_ACTION_NAMES, ACTIONS), VAULT_ACTIONS + uint256(type(Action).max) + 1);
     }
 
-    function _append(string memory list, uint256 value) internal pure returns (string memory) {
-        return string.concat(list, bytes(list).length == 0 ? "" : " ", VM.toString(value));
+    /// @dev But for `None`.
+    function _outcomes() internal pure override returns (string memory names, uint256 first, uint256 end) {
+        return (OUTCOMES, 1, uint256(type(ITrainingMarket.Outcome).max) + 1);
     }
 
     /* INVARIANTS */
 
-    /// @notice What is held is what is owed, to the wei.
-    /// @dev What is owed to an account is what was read after the last call that succeeded.
+    /// @inheritdoc IGame
     function requireSolvent() external view {
-        uint256 owed = 0;
-        uint256 outside = 0;
-        for (uint256 i = 0; i < accounts.length; i++) {
-            uint256[3] storage purses = known[accounts[i]];
-            owed += purses[uint256(Purse.Stake)] + purses[uint256(Purse.Balance)];
-            outside += purses[uint256(Purse.Wallet)];
-        }
         uint256 deposits = 0;
         for (uint256 i = 0; i < openDemands.length; i++) deposits += openDemands[i].deposit;
         uint256 escrow = 0;
@@ -358,82 +305,32 @@ contract MarketHandler is DisputeMoves {
         _requireEqual("market", VAULT.balanceOf(address(MARKET)), escrow);
         _requireEqual("disputes", VAULT.balanceOf(address(DISPUTES)), deposits);
         _requireEqual("committee", VAULT.balanceOf(address(COMMITTEE)), 0);
-        uint256 inVault = TOKEN.balanceOf(address(VAULT));
-        _requireEqual("vault", inVault, owed + escrow + deposits);
-        _requireEqual("supply", TOKEN.totalSupply(), outside + inVault);
-        _requireEqual("minted", TOKEN.totalSupply(), WEALTH * ACCOUNTS);
+        _requireSolvent(escrow + deposits);
     }
 }
 
 /// @notice What always holds of the market, its committee, its disputes and the vault (protocol, §4), whatever their
-/// parties do. The handler reverts where a call did what it must not, which fails a run too.
+/// parties do.
 /// @dev Takes the contracts from the artifacts of the last build: build before you run this file alone.
-contract TrainingMarketInvariants {
-    /* TYPES */
-
-    /// @dev As the runner reads it.
-    struct FuzzSelector {
-        address addr;
-        bytes4[] selectors;
-    }
-
-    /* CONSTANTS */
-
-    /// @dev Where the runs are counted: scripts/invariants.ts.
-    string internal constant REPORT = "cache/invariants.txt";
-
-    uint48 internal constant WITHDRAWAL_DELAY_SECONDS = 100_000;
-
-    /* STORAGE */
-
-    MarketHandler internal handler;
-
+contract TrainingMarketInvariants is Invariants {
     function setUp() public {
-        address token = _deploy("TestToken.sol:TestToken", "");
-        address vault = _deploy("StakeVault.sol:StakeVault", abi.encode(token, WITHDRAWAL_DELAY_SECONDS));
-        address randomness = _deploy("BlockHashRandomness.sol:BlockHashRandomness", "");
-        address checker = _deploy("LeafChecker.sol:LeafChecker", "");
-        address rules = _deploy("TaskRules.sol:TaskRules", "");
+        address token = deploy("TestToken.sol:TestToken", "");
+        address vault = deploy("StakeVault.sol:StakeVault", abi.encode(token, WITHDRAWAL_DELAY_SECONDS));
+        address randomness = deploy("BlockHashRandomness.sol:BlockHashRandomness", "");
+        address checker = deploy("LeafChecker.sol:LeafChecker", "");
+        address rules = deploy("TaskRules.sol:TaskRules", "");
         ITrainingMarket market = ITrainingMarket(
-            _deploy("TrainingMarket.sol:TrainingMarket", abi.encode(vault, randomness, checker, rules))
+            deploy("TrainingMarket.sol:TrainingMarket", abi.encode(vault, randomness, checker, rules))
         );
         address[] memory protocols = new address[](3);
         protocols[0] = address(market);
         protocols[1] = address(market.COMMITTEE());
         protocols[2] = address(market.DISPUTES());
         IStakeVault(vault).fixProtocols(protocols);
-        handler = new MarketHandler(IStakeVault(vault), market);
+        game = IGame(address(new MarketHandler(IStakeVault(vault), market)));
     }
 
-    /// @dev What the runner calls between checks.
-    function targetSelectors() public view returns (FuzzSelector[] memory targets) {
-        targets = new FuzzSelector[](1);
-        targets[0].addr = address(handler);
-        targets[0].selectors = new bytes4[](1);
-        targets[0].selectors[0] = MarketHandler.step.selector;
-    }
-
-    function targetContracts() public view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(handler);
-    }
-
-    function invariant_everyWeiIsAccountedFor() public view {
-        handler.requireSolvent();
-    }
-
-    /// @dev At the end of each run.
-    function afterInvariant() public {
-        VM.writeLine(REPORT, handler.report());
-        handler.takeEverythingOut();
-    }
-
-    /// @dev The very bytecode that is deployed elsewhere, not what this file's compiler settings would make of it.
-    function _deploy(string memory artifact, bytes memory arguments) internal returns (address made) {
-        bytes memory code = bytes.concat(VM.getCode(artifact), arguments);
-        assembly ("memory-safe") {
-            made := create(0, add(code, 32), mload(code))
-        }
-        require(made != address(0), artifact);
+    function _reportPath() internal pure override returns (string memory) {
+        return "cache/invariants.TrainingMarket.txt";
     }
 }

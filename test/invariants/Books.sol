@@ -2,11 +2,8 @@
 pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {ICommittee} from "../../contracts/interfaces/ICommittee.sol";
-import {IDisputes} from "../../contracts/interfaces/IDisputes.sol";
 import {IStakeVault} from "../../contracts/interfaces/IStakeVault.sol";
 import {ITestToken} from "../../contracts/interfaces/ITestToken.sol";
-import {ITrainingMarket} from "../../contracts/interfaces/ITrainingMarket.sol";
 import {VM} from "./Cheats.sol";
 
 /// @title Books
@@ -31,18 +28,17 @@ abstract contract Books {
 
     address internal constant BURN_ADDRESS = 0x000000000000000000000000000000000000dEaD;
 
-    uint256 internal constant WEALTH = 10_000_000;
+    uint256 internal constant WEALTH = 10 ** 12;
 
-    /// @dev `_check` of what concerns no task.
-    uint256 internal constant NO_TASK = type(uint256).max;
+    /// @dev `_check` of what leaves the escrow as it is.
+    uint256 internal constant NO_ESCROW = type(uint256).max;
 
     /* IMMUTABLES */
 
     IERC20 internal immutable TOKEN;
     IStakeVault internal immutable VAULT;
-    ITrainingMarket internal immutable MARKET;
-    ICommittee internal immutable COMMITTEE;
-    IDisputes internal immutable DISPUTES;
+    /// @dev The contract that holds the escrow in the vault.
+    address internal immutable HOLDER;
 
     /* STORAGE */
 
@@ -58,22 +54,21 @@ abstract contract Books {
 
     uint256 internal knownTokens;
 
-    /// @dev What the market holds for each task: funded and paid in fees, less what was paid out.
-    mapping(uint256 task => uint256) internal held;
+    /// @dev What is held in escrow for each task or query: paid in less what was paid out.
+    mapping(uint256 purpose => uint256) internal held;
 
     error Violated(string what, uint256 given, uint256 wanted);
 
     error Strayed(Purse purse, address account, int256 change, int256 least, int256 most);
 
-    constructor(IStakeVault vault, ITrainingMarket market, uint256 accountCount) {
+    /// @param accounts_ all but the burn address
+    constructor(IStakeVault vault, address holder, address[] memory accounts_) {
         TOKEN = vault.TOKEN();
         VAULT = vault;
-        MARKET = market;
-        COMMITTEE = market.COMMITTEE();
-        DISPUTES = market.DISPUTES();
-        for (uint256 i = 0; i < accountCount; i++) {
-            address account = address(uint160(0x1000 + i));
-            accounts.push(account);
+        HOLDER = holder;
+        accounts = accounts_;
+        for (uint256 i = 0; i < accounts_.length; i++) {
+            address account = accounts_[i];
             known[account][uint256(Purse.Wallet)] = WEALTH;
             VM.prank(account);
             ITestToken(address(TOKEN)).faucet(WEALTH);
@@ -113,8 +108,8 @@ abstract contract Books {
 
     /* CHECKS */
 
-    /// @dev Settles what was expected, and puts what the market got or paid on the account of `task`.
-    function _check(uint256 task) internal {
+    /// @dev Settles what was expected, and puts what the holder got or paid on the account of `purpose`.
+    function _check(uint256 purpose) internal {
         // Where no token came or went, only a wallet that was to change is looked into.
         uint256 tokens = TOKEN.balanceOf(address(VAULT));
         bool hasMoved = tokens != knownTokens;
@@ -125,10 +120,27 @@ abstract contract Books {
             _checkPurse(accounts[i], Purse.Stake);
             _checkPurse(accounts[i], Purse.Balance);
         }
-        uint256 escrow = VAULT.balanceOf(address(MARKET));
-        if (task == NO_TASK) _requireEqual("escrow", escrow, knownEscrow);
-        else held[task] = held[task] + escrow - knownEscrow;
+        uint256 escrow = VAULT.balanceOf(HOLDER);
+        if (purpose == NO_ESCROW) _requireEqual("escrow", escrow, knownEscrow);
+        else held[purpose] = held[purpose] + escrow - knownEscrow;
         knownEscrow = escrow;
+    }
+
+    /// @dev What is held is what is owed, to the wei. What is owed to an account is what was read after the last call that
+    /// succeeded.
+    /// @param escrow that is owed
+    function _requireSolvent(uint256 escrow) internal view {
+        uint256 owed = escrow;
+        uint256 outside = 0;
+        for (uint256 i = 0; i < accounts.length; i++) {
+            uint256[3] storage purses = known[accounts[i]];
+            owed += purses[uint256(Purse.Stake)] + purses[uint256(Purse.Balance)];
+            outside += purses[uint256(Purse.Wallet)];
+        }
+        uint256 inVault = TOKEN.balanceOf(address(VAULT));
+        _requireEqual("vault", inVault, owed);
+        _requireEqual("supply", TOKEN.totalSupply(), outside + inVault);
+        _requireEqual("minted", TOKEN.totalSupply(), WEALTH * (accounts.length - 1));
     }
 
     function _checkPurse(address account, Purse purse) private {

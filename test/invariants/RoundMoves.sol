@@ -6,12 +6,12 @@ import {ILeafChecker} from "../../contracts/interfaces/ILeafChecker.sol";
 import {ITrainingMarket, TaskId} from "../../contracts/interfaces/ITrainingMarket.sol";
 import {Draws} from "../../contracts/libraries/Draws.sol";
 import {LeafVerdict} from "../../contracts/libraries/LeafCheck.sol";
-import {StakeMoves} from "./StakeMoves.sol";
+import {TaskMoves} from "./TaskMoves.sol";
 import {TinyModels} from "./TinyModels.sol";
 
 /// @title RoundMoves
 /// @notice What takes a round on, from its first proposal to its end.
-abstract contract RoundMoves is StakeMoves {
+abstract contract RoundMoves is TaskMoves {
     using TinyModels for uint256;
     using TinyModels for TinyModels.Transition;
 

@@ -1,24 +1,22 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {ICommittee} from "../../contracts/interfaces/ICommittee.sol";
+import {IDisputes} from "../../contracts/interfaces/IDisputes.sol";
 import {IStakeVault} from "../../contracts/interfaces/IStakeVault.sol";
 import {ITrainingMarket, TaskId} from "../../contracts/interfaces/ITrainingMarket.sol";
-import {Books} from "./Books.sol";
-import {VM} from "./Cheats.sol";
 import {TinyModels} from "./TinyModels.sol";
+import {VaultMoves} from "./VaultMoves.sol";
 
-/// @title Stage
-/// @notice Who plays, what is known of them beside what the contracts say, and what must hold of a task after every call.
-abstract contract Stage is Books {
+/// @title TaskStage
+/// @notice Who plays a training market, what is known of them beside what the contracts say, and what must hold of a task after every call.
+abstract contract TaskStage is VaultMoves {
     using TinyModels for TinyModels.Transition;
 
     /* TYPES */
 
+    /// @dev Behind those of `VaultMoves`.
     enum Action {
-        Deposit,
-        RequestWithdrawal,
-        CompleteWithdrawal,
-        Claim,
         RegisterTask,
         FundTask,
         RequestClose,
@@ -122,17 +120,13 @@ abstract contract Stage is Books {
 
     uint256 internal constant LOSS_BEFORE = 1_000;
 
-    uint256 internal constant DAY = 1 days;
+    /* IMMUTABLES */
+
+    ITrainingMarket internal immutable MARKET;
+    ICommittee internal immutable COMMITTEE;
+    IDisputes internal immutable DISPUTES;
 
     /* STORAGE */
-
-    uint256 internal random;
-    uint256 internal time = 1_900_000_000;
-    uint256 internal height = 1_000;
-
-    mapping(Action => uint256) internal calls;
-    mapping(Action => uint256) internal successes;
-    mapping(ITrainingMarket.Outcome => uint256) internal outcomes;
 
     uint256[] internal openTasks;
 
@@ -156,7 +150,19 @@ abstract contract Stage is Books {
     /// @dev How a round's committee is inclined.
     mapping(uint256 task => mapping(uint256 number => uint256)) internal moods;
 
-    constructor(IStakeVault vault, ITrainingMarket market) Books(vault, market, ACCOUNTS) {}
+    constructor(
+        IStakeVault vault,
+        ITrainingMarket market
+    ) VaultMoves(vault, address(market), _addresses(ACCOUNTS)) {
+        MARKET = market;
+        COMMITTEE = market.COMMITTEE();
+        DISPUTES = market.DISPUTES();
+    }
+
+    function _addresses(uint256 count) private pure returns (address[] memory list) {
+        list = new address[](count);
+        for (uint256 i = 0; i < count; i++) list[i] = address(uint160(0x1000 + i));
+    }
 
     /* CALLS */
 
@@ -166,38 +172,11 @@ abstract contract Stage is Books {
         address target,
         bytes memory data
     ) internal returns (bool ok) {
-        calls[action]++;
-        VM.prank(sender);
-        (ok, ) = target.call(data);
-        if (ok) successes[action]++;
+        return _call(VAULT_ACTIONS + uint256(action), sender, target, data);
     }
 
     function _verifier() internal returns (address) {
         return accounts[FIRST_VERIFIER + _below(VERIFIERS)];
-    }
-
-    /* CLOCK */
-
-    function _passTo(uint256 moment) internal {
-        if (moment == type(uint256).max || moment <= time) return;
-        _pass(moment - time);
-    }
-
-    function _pass(uint256 duration) internal {
-        _mine(duration, 1 + duration / 12);
-    }
-
-    /// @dev Time and height are kept here: what a call has seen of them need not be what they are now.
-    function _mine(uint256 duration, uint256 blocks) internal {
-        time += duration;
-        height += blocks;
-        VM.warp(time);
-        VM.roll(height);
-    }
-
-    function _below(uint256 limit) internal returns (uint256) {
-        random = uint256(keccak256(abi.encode(random)));
-        return random % limit;
     }
 
     /* LOOKS */
@@ -289,7 +268,7 @@ abstract contract Stage is Books {
     /* WATCH */
 
     /// @dev Phases of a round follow one another.
-    function _watch() internal {
+    function _watch() internal override {
         for (uint256 i = 0; i < openTasks.length; i++) {
             TaskGhost storage ghost = ghosts[openTasks[i]];
             ITrainingMarket.Phase phase = MARKET.phase(TaskId.wrap(openTasks[i]));
@@ -387,7 +366,7 @@ abstract contract Stage is Books {
         Candidate storage candidate
     ) internal {
         ITrainingMarket.Outcome outcome = proposal.outcome;
-        outcomes[outcome]++;
+        outcomes[uint256(outcome)]++;
         bool isForged = candidate.transition.forgery != TinyModels.Forgery.None;
         if (outcome == ITrainingMarket.Outcome.Unopened) _require(!candidate.opened, "unopened");
         else if (outcome == ITrainingMarket.Outcome.Fraud) _require(isForged, "forged");
