@@ -50,7 +50,9 @@ contract MarketHandler is DisputeMoves {
 
     function _step() internal override {
         uint256 kind = _below(32);
-        if (kind == 0) _doAnything();
+        // Both tasks can be closed.
+        if (openTasks.length == 0) _advance();
+        else if (kind == 0) _doAnything();
         else if (kind < 3) _stake();
         else if (kind < 8) _dispute();
         else _advance();
