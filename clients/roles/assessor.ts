@@ -47,10 +47,12 @@ export type AssessorConduct = {
   /** What it commits to, signed and on chain. */
   commitment: (node: QueryNode, query: bigint, statement: ScoreStatement) => string;
   commit: typeof commit;
+  /** Holds others to what they signed. */
+  hold: typeof hold;
   reveal: typeof reveal;
 };
 
-export const HONEST_ASSESSOR: AssessorConduct = { score, commitment, commit, reveal };
+export const HONEST_ASSESSOR: AssessorConduct = { score, commitment, commit, hold, reveal };
 
 /** Scores the answers that it is drawn for (PoQ, arXiv 2405.17934: an M-node), until the signal aborts. */
 export async function runAssessor(
@@ -149,7 +151,7 @@ function assess(node: QueryNode, options: AssessorOptions, conduct: AssessorCond
           await conduct.commit(node, view, assessor, conduct.commitment(node, view.id, statement));
         }
       }
-      if (view.phase === "Committing" || view.phase === "Revealing") await holdToIt(node, view);
+      if (view.phase === "Committing" || view.phase === "Revealing") await conduct.hold(node, view);
       if (view.phase === "Revealing") await conduct.reveal(node, view, assessor);
     },
   };
@@ -178,12 +180,38 @@ async function committedAnswers(
   );
 }
 
+/* HONEST CONDUCT */
+
+async function score(
+  { assessor }: AssessorOptions,
+  _: QueryView,
+  answers: readonly (ReadAnswer | undefined)[],
+  signal: AbortSignal,
+): Promise<number[]> {
+  const came = answers.filter((answer) => answer !== undefined);
+  if (came.length === 0) return answers.map(() => UNAVAILABLE);
+  const texts = came.map(({ text }) => toUtf8Bytes(text));
+  const assessed = await assessor.assess(toUtf8Bytes(came[0]!.prompt), texts, signal);
+  const scores = assessed.map(({ score: value }) => value).values();
+  return answers.map((answer) => (answer === undefined ? UNAVAILABLE : scores.next().value!));
+}
+
+function commitment(node: QueryNode, query: bigint, { scores, salt }: ScoreStatement): string {
+  return scoreCommitment(statementDomain(node.gradwork), query, node.address, packScores(scores), salt);
+}
+
+async function commit(node: QueryNode, view: QueryView, assessor: number, committed: string): Promise<void> {
+  const { quality } = node.gradwork;
+  await actUnlessDone(node, { query: view.id }, quality.commitScores, [view.id, assessor, committed, "0x"]);
+  node.state.markDuty(dutyKey(node, view.id), "committed");
+}
+
 /**
  * Holds others to what they signed on the fast path: whoever knows the scores of all must not choose its own by them on
  * the slow one. Who commits to something else is convicted at once, before the own scores are revealed, as the time to
  * commit ends early when all have; for who commits nothing others do so before it is over.
  */
-async function holdToIt(node: QueryNode, view: QueryView): Promise<void> {
+async function hold(node: QueryNode, view: QueryView): Promise<void> {
   const { answersEndAt, commitsEndAt, responders, convicted } = view.query;
   const signed = node.state.getValue(signedKey(view.id)) as SignedStatements | undefined;
   if (signed === undefined) return;
@@ -212,32 +240,6 @@ async function holdToIt(node: QueryNode, view: QueryView): Promise<void> {
       ]);
     }
   }
-}
-
-/* HONEST CONDUCT */
-
-async function score(
-  { assessor }: AssessorOptions,
-  _: QueryView,
-  answers: readonly (ReadAnswer | undefined)[],
-  signal: AbortSignal,
-): Promise<number[]> {
-  const came = answers.filter((answer) => answer !== undefined);
-  if (came.length === 0) return answers.map(() => UNAVAILABLE);
-  const texts = came.map(({ text }) => toUtf8Bytes(text));
-  const assessed = await assessor.assess(toUtf8Bytes(came[0]!.prompt), texts, signal);
-  const scores = assessed.map(({ score: value }) => value).values();
-  return answers.map((answer) => (answer === undefined ? UNAVAILABLE : scores.next().value!));
-}
-
-function commitment(node: QueryNode, query: bigint, { scores, salt }: ScoreStatement): string {
-  return scoreCommitment(statementDomain(node.gradwork), query, node.address, packScores(scores), salt);
-}
-
-async function commit(node: QueryNode, view: QueryView, assessor: number, committed: string): Promise<void> {
-  const { quality } = node.gradwork;
-  await actUnlessDone(node, { query: view.id }, quality.commitScores, [view.id, assessor, committed, "0x"]);
-  node.state.markDuty(dutyKey(node, view.id), "committed");
 }
 
 async function reveal(node: QueryNode, view: QueryView, assessor: number): Promise<void> {

@@ -126,8 +126,13 @@ async function playStall(scene: QueryScene): Promise<Expected> {
       const args = [view.id, assessor, other.scores, other.salt] as const;
       await actUnlessDone(node, { query: view.id }, revealScores, [...args]);
     },
+    hold: async () => {},
   };
-  const lurker: Partial<AssessorConduct> = { commit: async () => {}, reveal: async () => {} };
+  const lurker: Partial<AssessorConduct> = {
+    commit: async () => {},
+    hold: async () => {},
+    reveal: async () => {},
+  };
   await startNodes(scene, honest("responder", 1), { turncoat, lurker, ...honest("assessor", 2) });
   let signed: FastMessages | undefined;
   const turnout = { held: 1, revealed: 3 };
