@@ -20,10 +20,10 @@ abstract contract QueryTrespasses is QueryMoves {
         if (kind == 2) return _refuse(stranger, address(REGISTRY), _nodeTrespass(s));
         if (kind == 3 || s.nodes.length == 0) return _refuse(stranger, address(MARKET), _askTrespass(s));
         if (kind == 4) return _refuse(stranger, address(MARKET), _convictionTrespass(s));
-        if (s.phase == IQualityMarket.Phase.Revealing && kind < 7) {
+        if (s.phase == IQualityMarket.Phase.Revealing && kind == 5) {
             return _refuse(stranger, address(MARKET), _revealTrespass(s));
         }
-        if (kind == 7) return _refuse(stranger, address(MARKET), _fastTrespass(s));
+        if (kind >= 6) return _refuse(stranger, address(MARKET), _fastTrespass(s));
         _commitmentTrespass(s, stranger);
     }
 
@@ -176,8 +176,14 @@ abstract contract QueryTrespasses is QueryMoves {
         uint256 kind = _below(6);
         // What is signed must be what is on chain.
         uint256 index = _below(versions.length);
-        if (kind == 0 && committed[s.id][index] != 0) versions[index] ^= 1;
-        else if (kind == 0) kind = 1;
+        for (uint256 i = 0; i < versions.length && kind == 0 && committed[s.id][index] == 0; i++) {
+            index = (index + 1) % versions.length;
+        }
+        if (kind == 0 && committed[s.id][index] != 0) {
+            versions[index] ^= 1;
+            uint256 n = s.query.responders;
+            if (index >= n) scores[index - n] = _scoresOf(s, index, versions[index]);
+        } else if (kind == 0) kind = 1;
         // Signed as of one answer's scores, and sent with another's.
         if (kind == 1) scores[_below(scores.length)] ^= 1 << _below(20);
         FastCall memory given = _fastCall(s, versions, scores);
