@@ -36,7 +36,7 @@ const STAKE = DEFAULT_MODEL_PARAMS.nodeStake;
 const MODEL = { ...DEFAULT_MODEL_PARAMS, stakeCap: STAKE, trustFloor: 1_000_000n, trustRate: 0n };
 /** Of the chain while a query waits for its selection, and before a measurement, when it makes none. */
 const [BLOCK_MILLISECONDS, REST_MILLISECONDS] = [100, 300];
-const POLL_MILLISECONDS = 100;
+const POLL_MILLISECONDS = 1_000;
 const PROMPT = "Call me Ishmael. Some years ago, never mind how long precisely";
 const MAX_TOKENS = 12;
 

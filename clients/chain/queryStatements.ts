@@ -1,5 +1,5 @@
 // What parties to a query commit to and sign (protocol, §3): EIP-712 messages, the same for both paths.
-import { AbiCoder, keccak256, TypedDataEncoder } from "ethers";
+import { AbiCoder, id, keccak256, TypedDataEncoder } from "ethers";
 
 /** The market that statements are about. */
 export type StatementDomain = { readonly chainId: number; readonly market: string };
@@ -26,13 +26,38 @@ export function typedDataDomain({ chainId, market }: StatementDomain) {
   return { name: "Gradwork Quality", version: "1", chainId, verifyingContract: market };
 }
 
-/** The digest that a party signs. */
+const TYPE_HASHES = Object.fromEntries(
+  Object.entries(STATEMENT_TYPES).map(([name, fields]) => [
+    name,
+    id(`${name}(${fields.map((field) => `${field.type} ${field.name}`).join()})`),
+  ]),
+) as Record<StatementName, string>;
+
+/** Of the markets that statements were made for. */
+const separators = new Map<string, string>();
+
+function domainSeparator(domain: StatementDomain): string {
+  const key = `${domain.chainId} ${domain.market}`;
+  const separator = separators.get(key) ?? TypedDataEncoder.hashDomain(typedDataDomain(domain));
+  separators.set(key, separator);
+  return separator;
+}
+
+/**
+ * The digest that a party signs (EIP-712): several times faster than ethers' for any types.
+ * @param message the query's number, and 32 bytes as 0x-prefixed hex under the name that the statement has for them
+ */
 export function statementDigest(
   domain: StatementDomain,
   name: StatementName,
-  message: Record<string, unknown>,
+  message: Readonly<Record<string, unknown>>,
 ): string {
-  return TypedDataEncoder.hash(typedDataDomain(domain), { [name]: [...STATEMENT_TYPES[name]] }, message);
+  const [, { name: field }] = STATEMENT_TYPES[name];
+  const query = BigInt(message.query as bigint)
+    .toString(16)
+    .padStart(64, "0");
+  const struct = keccak256(`${TYPE_HASHES[name]}${query}${(message[field] as string).slice(2)}`);
+  return keccak256(`0x1901${domainSeparator(domain).slice(2)}${struct.slice(2)}`);
 }
 
 /** What a responder commits to. @param answerHash keccak-256 of the answer's UTF-8 bytes */

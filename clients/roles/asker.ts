@@ -26,7 +26,14 @@ import type { Json, StateStore } from "../storage/stateStore.ts";
 import { type AnswerReader, type ReadAnswer, readAnswer } from "./answers.ts";
 import { allow, requireTokens } from "./money.ts";
 import { type Actor, act } from "./party.ts";
-import { requireCommitments, type SignedCommitment, sealPurpose, select } from "./queryNode.ts";
+import {
+  checkAhead,
+  isHash,
+  requireCommitments,
+  type SignedCommitment,
+  sealPurpose,
+  select,
+} from "./queryNode.ts";
 import type { PromptMessage, QueryPath } from "./responder.ts";
 import { actUnlessDone, persist } from "./turns.ts";
 
@@ -340,18 +347,40 @@ async function gatherScores(
     REPLY_TIMEOUT_MS,
     Number(view.query.revealsEndAt - view.query.answersEndAt) * 1_000,
   );
-  const fromAll = (name: string, body: Json) =>
-    Promise.all(
-      assessors.map(async ({ address }) => {
-        const { endpoint } = await endpointOf(reader, address);
-        return requestNode(endpoint, view.id, name, body, { timeoutMs, signal });
-      }),
-    );
-  const committed = await fromAll("scores", { answers });
+  const contacts = await Promise.all(assessors.map(({ address }) => endpointOf(reader, address)));
+  const request = (i: number, name: string, body: Json) =>
+    requestNode(contacts[i]!.endpoint, view.id, name, body, { timeoutMs, signal });
+
+  const committed: Json[] = assessors.map(() => null);
+  let isTelling = false;
+  /** Tells all what came, until it is all: the last ones come with the request to reveal. */
+  async function tellOthers(): Promise<void> {
+    if (isTelling) return;
+    isTelling = true;
+    for (let told = 0; ; ) {
+      const count = committed.filter((each) => each !== null).length;
+      if (count === told || count === assessors.length) break;
+      told = count;
+      await Promise.allSettled(assessors.map((_, i) => request(i, "committed", { scores: committed })));
+    }
+    isTelling = false;
+  }
+  await Promise.all(
+    assessors.map(async (_, i) => {
+      committed[i] = await request(i, "scores", { answers });
+      checkAhead(reader, view, [committed[i]]);
+      void tellOthers();
+    }),
+  );
   const scoredAt = performance.now();
   const scores = await requireCommitments(reader, view, "ScoreCommitment", committed);
-  const given = await fromAll("reveal", { answers, scores });
-  const reveals = await requireReveals(reader, view, answers, scores, given);
+  const commitments = commitmentsHash([...answers, ...scores].map(({ commitment }) => commitment));
+  const reveals = await Promise.all(
+    scores.map(async ({ commitment }, i) => {
+      const reply = await request(i, "reveal", { answers, scores });
+      return requireReveal(reader, view.id, assessors[i]!.address, commitment, commitments, reply);
+    }),
+  );
   return { answers, scores, reveals, consensusMs: performance.now() - scoredAt };
 }
 
@@ -376,41 +405,34 @@ export function fastArguments(
 type SignedReveal = { scores: bigint; salt: string; signature: string };
 
 /**
- * What all assessors revealed, each checked against its commitment and signed with all commitments.
+ * What an assessor revealed, checked against its commitment and signed with all commitments.
+ * @param commitments the hash of all
  * @throws {GradworkError} `REVEAL_INVALID`
  */
-async function requireReveals(
-  reader: AnswerReader,
-  view: QueryView,
-  answers: readonly SignedCommitment[],
-  scores: readonly SignedCommitment[],
-  given: readonly Json[],
-): Promise<SignedReveal[]> {
-  const domain = statementDomain(reader.gradwork);
-  const commitments = commitmentsHash([...answers, ...scores].map(({ commitment }) => commitment));
-  const digest = statementDigest(domain, "ScoreReveal", { query: view.id, commitments });
-  const reveals = given.map(async (reply, i) => {
-    const { address } = view.nodes[answers.length + i]!;
-    const { scores: word, salt, signature } = (reply ?? {}) as { [key in keyof SignedReveal]?: unknown };
-    const isWhole =
-      typeof word === "string" && /^\d{1,78}$/.test(word) && isHash(salt) && typeof signature === "string";
-    const reveal = isWhole ? { scores: BigInt(word), salt, signature } : undefined;
-    if (
-      reveal === undefined ||
-      scoreCommitment(domain, view.id, address, reveal.scores, reveal.salt) !== scores[i]!.commitment ||
-      !(await isSignedBy(reader.gradwork.provider, address, digest, reveal.signature))
-    ) {
-      throw new GradworkError("REVEAL_INVALID", `${address} reveals other scores than it committed to`, {
-        node: address,
-      });
-    }
-    return reveal;
-  });
-  return Promise.all(reveals);
-}
-
-function isHash(value: unknown): value is string {
-  return typeof value === "string" && /^0x[0-9a-f]{64}$/.test(value);
+async function requireReveal(
+  { gradwork }: AnswerReader,
+  query: bigint,
+  assessor: string,
+  commitment: string,
+  commitments: string,
+  reply: Json,
+): Promise<SignedReveal> {
+  const domain = statementDomain(gradwork);
+  const { scores: word, salt, signature } = (reply ?? {}) as { [key in keyof SignedReveal]?: unknown };
+  const isWhole =
+    typeof word === "string" && /^\d{1,78}$/.test(word) && isHash(salt) && typeof signature === "string";
+  const reveal = isWhole ? { scores: BigInt(word), salt, signature } : undefined;
+  const digest = statementDigest(domain, "ScoreReveal", { query, commitments });
+  if (
+    reveal === undefined ||
+    scoreCommitment(domain, query, assessor, reveal.scores, reveal.salt) !== commitment ||
+    !(await isSignedBy(gradwork.provider, assessor, digest, reveal.signature))
+  ) {
+    throw new GradworkError("REVEAL_INVALID", `${assessor} reveals other scores than it committed to`, {
+      node: assessor,
+    });
+  }
+  return reveal;
 }
 
 /**

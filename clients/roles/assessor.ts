@@ -9,6 +9,7 @@ import type { Json } from "../storage/stateStore.ts";
 import { type ReadAnswer, readAnswer } from "./answers.ts";
 import type { Actor } from "./party.ts";
 import {
+  checkAhead,
   drawnFor,
   dutyKey,
   type NodeWork,
@@ -66,6 +67,8 @@ export async function runAssessor(
 function assess(node: QueryNode, options: AssessorOptions, conduct: AssessorConduct): NodeWork {
   const { state, observe } = node;
   const underWay = new Map<bigint, Promise<ScoreStatement>>();
+  /** What came since the last block, by query. Most queries are settled before the next, when it is written down. */
+  const signedLately = new WeakMap<QueryView, SignedStatements>();
 
   /** @param commitments of the answers, in their order; zero of one that was not committed */
   async function scoreOnce(
@@ -111,7 +114,7 @@ function assess(node: QueryNode, options: AssessorOptions, conduct: AssessorCond
   async function giveCommitment(query: bigint, body: JsonFields, signal: AbortSignal): Promise<Json> {
     const { view } = await drawnFor(node, query, signal);
     const answers = await requireCommitments(node, view, "AnswerCommitment", body.answers);
-    remember(node, query, { answers });
+    if (!signedLately.has(view)) signedLately.set(view, { answers });
     const statement = await scoresOf(
       view,
       answers.map(({ commitment }) => commitment),
@@ -119,6 +122,12 @@ function assess(node: QueryNode, options: AssessorOptions, conduct: AssessorCond
     );
     const commitment = conduct.commitment(node, query, statement);
     return { commitment, signature: signStatement(node, "ScoreCommitment", { query, commitment }) };
+  }
+
+  async function takeAhead(query: bigint, { scores }: JsonFields, signal: AbortSignal): Promise<Json> {
+    const { view } = await drawnFor(node, query, signal);
+    checkAhead(node, view, scores);
+    return {};
   }
 
   /** Nobody's scores are told before all are committed. */
@@ -134,15 +143,21 @@ function assess(node: QueryNode, options: AssessorOptions, conduct: AssessorCond
         `the commitment given for ${node.address} is not its own`,
       );
     }
-    remember(node, query, { answers, scores });
+    signedLately.set(view, { answers, scores });
     const commitments = commitmentsHash([...answers, ...scores].map(({ commitment }) => commitment));
     const signature = signStatement(node, "ScoreReveal", { query, commitments });
     return { scores: packScores(statement.scores).toString(), salt: statement.salt, signature };
   }
 
   return {
-    handlers: { scores: giveCommitment, reveal: giveReveal },
+    handlers: { scores: giveCommitment, committed: takeAhead, reveal: giveReveal },
     async turn(view, index) {
+      const drawn = node.drawn.get(view.id)?.view;
+      const lately = drawn === undefined ? undefined : signedLately.get(drawn);
+      if (drawn !== undefined && lately !== undefined) {
+        remember(node, view.id, lately);
+        signedLately.delete(drawn);
+      }
       const assessor = index - Number(view.query.responders);
       if (view.phase === "Committing") {
         const isCommitted = ((view.query.committed >> BigInt(assessor)) & 1n) === 1n;

@@ -17,7 +17,7 @@ import {
   roleIndex,
   statementDomain,
 } from "../chain/queryView.ts";
-import { isSignedBy, signDigest } from "../chain/signing.ts";
+import { isSignedBy, recoverSigner, signDigest } from "../chain/signing.ts";
 import { sleep } from "../chain/sleep.ts";
 import type { Listening } from "../http/server.ts";
 import { type NodeHandler, serveNode } from "../messages/nodeServer.ts";
@@ -305,10 +305,9 @@ export async function requireCommitments(
   const checked: SignedCommitment[] = [];
   for (const [i, { address }] of nodes.entries()) {
     const { commitment, signature } = list[i] ?? {};
-    const isText = typeof commitment === "string" && typeof signature === "string";
+    const isText = isHash(commitment) && typeof signature === "string";
     const isSigned =
       isText &&
-      /^0x[0-9a-f]{64}$/.test(commitment) &&
       (await isSignedBy(
         node.gradwork.provider,
         address,
@@ -326,8 +325,27 @@ export async function requireCommitments(
   return checked;
 }
 
+/**
+ * Checks score commitments as they come, so that who waits for the last one has checked the others: what was recovered is
+ * remembered.
+ * @param given by assessor; null of whom none came yet
+ */
+export function checkAhead(node: Actor, view: QueryView, given: Json | undefined): void {
+  const domain = statementDomain(node.gradwork);
+  const list = Array.isArray(given) ? (given as (Partial<SignedCommitment> | null)[]) : [];
+  for (const each of list.slice(0, Number(view.query.assessors))) {
+    const { commitment, signature } = each ?? {};
+    if (!isHash(commitment) || typeof signature !== "string") continue;
+    recoverSigner(statementDigest(domain, "ScoreCommitment", { query: view.id, commitment }), signature);
+  }
+}
+
 /** What a message between nodes is sealed for. */
 export function sealPurpose({ gradwork }: Actor, name: string, query: bigint, reader: string): string {
   const { chainId, market } = statementDomain(gradwork);
   return `gradwork ${name} ${chainId} ${market} ${query} ${reader}`;
+}
+
+export function isHash(value: unknown): value is string {
+  return typeof value === "string" && /^0x[0-9a-f]{64}$/.test(value);
 }
