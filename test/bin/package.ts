@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
@@ -29,13 +29,15 @@ describe("the published package", () => {
   });
   after(() => rmSync(join(ROOT, "cache/packed"), { recursive: true, force: true }));
 
-  it("holds the launcher, the compiled clients and the artifacts that they deploy", () => {
+  it("holds the launcher, the compiled clients, what they deploy and the embedded models", () => {
     expect(paths).to.include.members([
       "LICENSE",
       "README.md",
       "bin/gradwork.js",
       "dist/clients/cli/main.js",
       "dist/deploy/gradwork.js",
+      "dist/models/llama/onnx/model.onnx",
+      "dist/models/cross-encoder/onnx/model.onnx",
       "dist/artifacts/contracts/TrainingMarket.sol/TrainingMarket.json",
       "dist/artifacts/contracts/randomness/BlockHashRandomness.sol/BlockHashRandomness.json",
       "dist/artifacts/contracts/randomness/DrandRandomness.sol/DrandRandomness.json",
@@ -44,8 +46,21 @@ describe("the published package", () => {
 
   it("holds nothing else: no tests, sources, keys or state", () => {
     const expected =
-      /^(LICENSE|README\.md|package\.json|bin\/\w+\.js|dist\/package\.json|dist\/(clients|deploy)\/[\w/]+\.js|dist\/artifacts\/contracts\/[\w/]+\.sol\/\w+\.json)$/;
+      /^(LICENSE|README\.md|package\.json|bin\/\w+\.js|dist\/package\.json|dist\/(clients|deploy)\/[\w/]+\.js|dist\/artifacts\/contracts\/[\w/]+\.sol\/\w+\.json|dist\/models\/(llama|cross-encoder)\/(onnx\/model\.onnx|\w+\.json))$/;
     expect(paths.filter((path) => !expected.test(path))).to.deep.equal([]);
+  });
+
+  it("finds its models where they are packed", async () => {
+    const { embeddedModelFolder } = (await import(
+      join(INSTALLED, "dist/clients/inference/embedded.js")
+    )) as typeof import("../../clients/inference/embedded.ts");
+    for (const name of ["llama", "cross-encoder"] as const) {
+      const folder = embeddedModelFolder(name);
+      expect(folder).to.equal(join(INSTALLED, "dist/models", name));
+      for (const file of ["config.json", "tokenizer.json", "onnx/model.onnx"]) {
+        expect(existsSync(join(folder, file)), file).to.equal(true);
+      }
+    }
   });
 
   it("runs from under node_modules", () => {
