@@ -81,7 +81,8 @@ export type QueryReport = {
     spread: number;
     paid: string;
   }[];
-  consensusMs: number | undefined;
+  /** null on the slow path */
+  consensusMs: number | null;
   settleGas: number;
   assessMs: number;
 };
@@ -269,7 +270,7 @@ function reportOf(path: QueryPath, prompt: string, report: AskReport, assessMs: 
     answers: report.answers
       .map(({ paid, ...answer }) => ({ ...answer, paid: paid.toString() }))
       .sort((a, b) => a.responder.localeCompare(b.responder)),
-    consensusMs: report.consensusMs,
+    consensusMs: report.consensusMs ?? null,
     settleGas: Number(report.gasUsed),
     assessMs,
   };

@@ -497,13 +497,18 @@ abstract contract QueryMoves is NodeMoves {
     function _convict(Scene memory s, uint256 index) internal {
         bytes32[2] memory statements;
         bytes[2] memory signatures;
+        bool isForged = false;
         uint256 first = _below(2);
         for (uint256 i = 0; i < 2; i++) {
             uint256 version = i == 0 ? first : 1 - first;
             statements[i] = _statement(s, index, version);
             if (committed[s.id][index] == version + 1 && _below(2) == 0) continue;
-            if (version == 0 || _isEquivocal(s, index)) signatures[i] = _signStatement(s, index, version);
-            else signatures[i] = _forge(s, index, statements[i]);
+            if (version == 0 || _isEquivocal(s, index)) {
+                signatures[i] = _signStatement(s, index, version);
+            } else {
+                signatures[i] = _forge(s, index, statements[i]);
+                isForged = true;
+            }
         }
         uint256[] memory slashable = _slashable(s);
         address prover = _anybody();
@@ -512,7 +517,7 @@ abstract contract QueryMoves is NodeMoves {
             (QueryId.wrap(s.id), index, statements, signatures)
         );
         bool isConvicted = (s.query.convicted >> index) % 2 == 1;
-        bool may = stated[s.id][index] == 3 && !isConvicted;
+        bool may = stated[s.id][index] == 3 && !isForged && !isConvicted;
         if (!_act(Action.Convict, prover, address(MARKET), data, may)) return;
         outcomes[uint256(Outcome.Convicted)]++;
         ghosts[s.id].convicted |= uint24(1 << index);
