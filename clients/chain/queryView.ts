@@ -125,7 +125,8 @@ export function createContacts(
 ): (node: string) => Promise<NodeContact | undefined> {
   const contacts = new Map<string, NodeContact>();
   let nextBlock = gradwork.deployment.block;
-  return async (node) => {
+  let reading: Promise<void> | undefined;
+  async function readOn(): Promise<void> {
     const newest = await gradwork.provider.getBlockNumber();
     const announced = await queryEvents(gradwork.registry, "NodeAnnounced", [], nextBlock, newest, signal);
     // Read again: a block near the tip can be replaced.
@@ -133,6 +134,13 @@ export function createContacts(
     for (const { args } of announced) {
       contacts.set(args.node, { endpoint: args.endpoint, encryptionKey: args.encryptionKey });
     }
+  }
+  return async (node) => {
+    // Who asks for many at once reads once.
+    reading ??= readOn().finally(() => {
+      reading = undefined;
+    });
+    await reading;
     return contacts.get(node);
   };
 }

@@ -6,6 +6,7 @@ import { named } from "../chain/phase.ts";
 import { commitmentsHash, promptHash, scoreCommitment, statementDigest } from "../chain/queryStatements.ts";
 import {
   createContacts,
+  type ModelParams,
   QUERY_ENDS,
   type QueryEnd,
   type QueryView,
@@ -112,7 +113,7 @@ export async function ask(
 ): Promise<AskReport> {
   const startedAt = performance.now();
   const { prompt, path, state, fee } = options;
-  await requireAskable(actor.gradwork, options);
+  const { answerSeconds } = await requireAskable(actor.gradwork, options);
   await requireTokens(actor.gradwork, fee);
   const asked: Asked = {
     prompt,
@@ -122,7 +123,7 @@ export async function ask(
   };
   // Whatever happens from here on, what was asked can be shown, and its answers opened.
   state.putValue(askedKey(hashOf(asked)), asked);
-  const { query, block } = await askOnChain(actor, options, asked);
+  const { query, block } = await askOnChain(actor, { answerSeconds, ...options }, asked);
   return bringToItsEnd(actor, query, block, asked, conduct, startedAt);
 }
 
@@ -202,13 +203,14 @@ async function bringToItsEnd(
 }
 
 /**
- * What can be known to fail before anything is spent or written, but for tokens that are missing.
+ * The model's parameters, once all is checked that can be known to fail before anything is spent or written, but for tokens
+ * that are missing.
  * @throws {GradworkError} `UNKNOWN_MODEL`, `TOO_FEW_NODES`, `FEE_TOO_SMALL`, `FEE_TOO_LARGE`
  */
 export async function requireAskable(
   gradwork: Gradwork,
   options: Pick<AskOptions, "model" | "responders" | "assessors" | "fee">,
-): Promise<void> {
+): Promise<ModelParams> {
   const { model, responders, assessors, fee } = options;
   const params = await readModel(gradwork, model);
   for (const [role, wanted] of [
@@ -240,19 +242,19 @@ export async function requireAskable(
       { fee: fee.toString(), dutyMost: dutyMost.toString(), most: mostDuty.toString() },
     );
   }
+  return params;
 }
 
 async function askOnChain(
   actor: Actor,
-  options: AskOptions,
+  options: AskOptions & { answerSeconds: bigint },
   asked: Asked,
 ): Promise<{ query: bigint; block: number }> {
   const { gradwork, signal } = actor;
-  const { model, responders, assessors, fee } = options;
+  const { model, responders, assessors, fee, answerSeconds } = options;
   await allow(gradwork, fee, signal);
-  const { answerSeconds } = await readModel(gradwork, model);
   const newest = await gradwork.provider.getBlock("latest");
-  const answerBy = BigInt(newest!.timestamp) + (options.answerSeconds ?? answerSeconds);
+  const answerBy = BigInt(newest!.timestamp) + answerSeconds;
   const args = [model, hashOf(asked), responders, assessors, fee, answerBy];
   const { blockNumber: block, hash } = await act(actor, 0n, gradwork.quality.ask, args);
   const topics = [null, model, actor.address];

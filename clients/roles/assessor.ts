@@ -132,11 +132,11 @@ function assess(node: QueryNode, options: AssessorOptions, conduct: AssessorCond
 
   /** Nobody's scores are told before all are committed. */
   async function giveReveal(query: bigint, body: JsonFields, signal: AbortSignal): Promise<Json> {
-    const { view } = await drawnFor(node, query, signal);
+    const { view, index } = await drawnFor(node, query, signal);
     const answers = await requireCommitments(node, view, "AnswerCommitment", body.answers);
     const scores = await requireCommitments(node, view, "ScoreCommitment", body.scores);
     const statement = recorded(node, query);
-    const mine = scores[view.nodes.findIndex(({ address }) => address === node.address) - answers.length]!;
+    const mine = scores[index - answers.length]!;
     if (statement === undefined || conduct.commitment(node, query, statement) !== mine.commitment) {
       throw new GradworkError(
         "COMMITMENT_DIFFERS",
