@@ -1,6 +1,9 @@
 import { expect } from "chai";
-import { id, recoverAddress, SigningKey, Wallet } from "ethers";
+import { concat, id, recoverAddress, Signature, SigningKey, toBeHex, Wallet } from "ethers";
 import { recoverSigner, signDigest } from "../../clients/chain/signing.ts";
+
+/** Of secp256k1. */
+const GROUP_ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 
 describe("signatures of digests", () => {
   it("are those of ethers, and recovered by both to the signer", () => {
@@ -23,5 +26,13 @@ describe("signatures of digests", () => {
     for (const bad of ["0x", "0x1234", `0x${"00".repeat(65)}`, `${signature.slice(0, -2)}05`, "no hex"]) {
       expect(recoverSigner(id("digest"), bad), bad).to.equal(undefined);
     }
+  });
+
+  it("are refused where contracts refuse them: with s in its upper half, which convicts nobody", () => {
+    const wallet = new Wallet(id("key"));
+    const { r, s, yParity } = Signature.from(signDigest(wallet.privateKey, id("digest")));
+    const upper = toBeHex(GROUP_ORDER - BigInt(s), 32);
+    expect(recoverSigner(id("digest"), concat([r, s, toBeHex(27 + yParity)]))).to.equal(wallet.address);
+    expect(recoverSigner(id("digest"), concat([r, upper, toBeHex(28 - yParity)]))).to.equal(undefined);
   });
 });
