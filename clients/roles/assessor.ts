@@ -9,13 +9,14 @@ import type { Json } from "../storage/stateStore.ts";
 import { type ReadAnswer, readAnswer } from "./answers.ts";
 import type { Actor } from "./party.ts";
 import {
-  checkAhead,
   drawnFor,
   dutyKey,
+  keepSigned,
   type NodeWork,
   type QueryNode,
   type QueryNodeOptions,
   requireCommitments,
+  requireSigned,
   runQueryNode,
   type SignedCommitment,
   signStatement,
@@ -112,8 +113,8 @@ function assess(node: QueryNode, options: AssessorOptions, conduct: AssessorCond
   }
 
   async function giveCommitment(query: bigint, body: JsonFields, signal: AbortSignal): Promise<Json> {
-    const { view } = await drawnFor(node, query, signal);
-    const answers = await requireCommitments(node, view, "AnswerCommitment", body.answers);
+    const { view, index } = await drawnFor(node, query, signal);
+    const answers = await requireCommitments(node, view, "Responder", body.answers);
     if (!signedLately.has(view)) signedLately.set(view, { answers });
     const statement = await scoresOf(
       view,
@@ -121,20 +122,26 @@ function assess(node: QueryNode, options: AssessorOptions, conduct: AssessorCond
       answers,
     );
     const commitment = conduct.commitment(node, query, statement);
-    return { commitment, signature: signStatement(node, "ScoreCommitment", { query, commitment }) };
+    const signature = signStatement(node, "ScoreCommitment", { query, commitment });
+    return keepSigned(view, index, { commitment, signature });
   }
 
+  /** Checks what others committed to as it comes: who waits for the last one has then checked the rest. */
   async function takeAhead(query: bigint, { scores }: JsonFields, signal: AbortSignal): Promise<Json> {
     const { view } = await drawnFor(node, query, signal);
-    checkAhead(node, view, scores);
+    const { responders, assessors } = view.query;
+    const list = Array.isArray(scores) ? scores.slice(0, Number(assessors)) : [];
+    for (const [i, each] of list.entries()) {
+      if (each !== null) await requireSigned(node, view, Number(responders) + i, each);
+    }
     return {};
   }
 
   /** Nobody's scores are told before all are committed. */
   async function giveReveal(query: bigint, body: JsonFields, signal: AbortSignal): Promise<Json> {
     const { view, index } = await drawnFor(node, query, signal);
-    const answers = await requireCommitments(node, view, "AnswerCommitment", body.answers);
-    const scores = await requireCommitments(node, view, "ScoreCommitment", body.scores);
+    const answers = await requireCommitments(node, view, "Responder", body.answers);
+    const scores = await requireCommitments(node, view, "Assessor", body.scores);
     const statement = recorded(node, query);
     const mine = scores[index - answers.length]!;
     if (statement === undefined || conduct.commitment(node, query, statement) !== mine.commitment) {

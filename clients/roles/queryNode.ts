@@ -17,7 +17,7 @@ import {
   roleIndex,
   statementDomain,
 } from "../chain/queryView.ts";
-import { isSignedBy, recoverSigner, signDigest } from "../chain/signing.ts";
+import { isSignedBy, signDigest } from "../chain/signing.ts";
 import { sleep } from "../chain/sleep.ts";
 import type { Listening } from "../http/server.ts";
 import { type NodeHandler, serveNode } from "../messages/nodeServer.ts";
@@ -281,63 +281,68 @@ export async function drawnFor(node: QueryNode, query: bigint, signal: AbortSign
   }
 }
 
-/**
- * Signed commitments of the nodes from a place on, in their order, checked.
- * @throws {GradworkError} `COMMITMENTS_INCOMPLETE`, `SIGNATURE_INVALID`
- */
-export async function requireCommitments(
-  node: Actor,
-  view: QueryView,
-  name: "AnswerCommitment" | "ScoreCommitment",
-  given: Json | undefined,
-): Promise<SignedCommitment[]> {
-  const responders = Number(view.query.responders);
-  const nodes = name === "AnswerCommitment" ? view.nodes.slice(0, responders) : view.nodes.slice(responders);
-  const list = Array.isArray(given) ? (given as Partial<SignedCommitment>[]) : [];
-  if (list.length !== nodes.length) {
-    throw new GradworkError(
-      "COMMITMENTS_INCOMPLETE",
-      `Expected signed commitments of ${nodes.length} nodes, got ${list.length}`,
-      { expected: nodes.length, given: list.length },
-    );
-  }
-  const domain = statementDomain(node.gradwork);
-  const checked: SignedCommitment[] = [];
-  for (const [i, { address }] of nodes.entries()) {
-    const { commitment, signature } = list[i] ?? {};
-    const isText = isHash(commitment) && typeof signature === "string";
-    const isSigned =
-      isText &&
-      (await isSignedBy(
-        node.gradwork.provider,
-        address,
-        statementDigest(domain, name, { query: view.id, commitment }),
-        signature,
-      ));
-    if (!isText || !isSigned) {
-      throw new GradworkError("SIGNATURE_INVALID", `${address} did not sign the ${name} that was given`, {
-        node: address,
-        name,
-      });
-    }
-    checked.push({ commitment, signature });
-  }
-  return checked;
+/** What was found signed, of queries at hand, by place: it is asked about once more with each request. */
+const foundSigned = new WeakMap<QueryView, Map<number, SignedCommitment>>();
+
+/** Takes a node's commitment as signed by it, as its own is. */
+export function keepSigned(view: QueryView, place: number, signed: SignedCommitment): SignedCommitment {
+  const found = foundSigned.get(view) ?? new Map<number, SignedCommitment>();
+  foundSigned.set(view, found.set(place, signed));
+  return signed;
 }
 
 /**
- * Checks score commitments as they come, so that who waits for the last one has checked the others: what was recovered is
- * remembered.
- * @param given by assessor; null of whom none came yet
+ * A node's signed commitment, checked.
+ * @param place of the node, responders first
+ * @throws {GradworkError} `SIGNATURE_INVALID`
  */
-export function checkAhead(node: Actor, view: QueryView, given: Json | undefined): void {
-  const domain = statementDomain(node.gradwork);
-  const list = Array.isArray(given) ? (given as (Partial<SignedCommitment> | null)[]) : [];
-  for (const each of list.slice(0, Number(view.query.assessors))) {
-    const { commitment, signature } = each ?? {};
-    if (!isHash(commitment) || typeof signature !== "string") continue;
-    recoverSigner(statementDigest(domain, "ScoreCommitment", { query: view.id, commitment }), signature);
+export async function requireSigned(
+  { gradwork }: Actor,
+  view: QueryView,
+  place: number,
+  given: Json | undefined,
+): Promise<SignedCommitment> {
+  const { commitment, signature } = (given ?? {}) as Partial<SignedCommitment>;
+  const found = foundSigned.get(view)?.get(place);
+  if (found !== undefined && found.commitment === commitment && found.signature === signature) return found;
+  const name = place < Number(view.query.responders) ? "AnswerCommitment" : "ScoreCommitment";
+  const { address } = view.nodes[place]!;
+  if (isHash(commitment) && typeof signature === "string") {
+    const digest = statementDigest(statementDomain(gradwork), name, { query: view.id, commitment });
+    if (await isSignedBy(gradwork.provider, address, digest, signature)) {
+      return keepSigned(view, place, { commitment, signature });
+    }
   }
+  throw new GradworkError("SIGNATURE_INVALID", `${address} did not sign the ${name} that was given`, {
+    node: address,
+    name,
+  });
+}
+
+/**
+ * Signed commitments of all nodes of a role, in their order, checked.
+ * @throws {GradworkError} `COMMITMENTS_INCOMPLETE`, `SIGNATURE_INVALID`
+ */
+export async function requireCommitments(
+  actor: Actor,
+  view: QueryView,
+  role: NodeRole,
+  given: Json | undefined,
+): Promise<SignedCommitment[]> {
+  const responders = Number(view.query.responders);
+  const [first, expected] =
+    role === "Responder" ? [0, responders] : [responders, view.nodes.length - responders];
+  const list = Array.isArray(given) ? given : [];
+  if (list.length !== expected) {
+    throw new GradworkError(
+      "COMMITMENTS_INCOMPLETE",
+      `Expected signed commitments of ${expected} nodes, got ${list.length}`,
+      { expected, given: list.length },
+    );
+  }
+  const checked: SignedCommitment[] = [];
+  for (const [i, each] of list.entries()) checked.push(await requireSigned(actor, view, first + i, each));
+  return checked;
 }
 
 /** What a message between nodes is sealed for. */

@@ -119,7 +119,9 @@ function respond(node: QueryNode, options: ResponderOptions, conduct: ResponderC
     if (recorded(node, query) === undefined) {
       throw new GradworkError("NO_ANSWER", `there is no answer to query ${query} here`, {});
     }
-    if (view.phase === "Answering") await requireCommitments(node, view, "AnswerCommitment", answers);
+    if (view.phase === "Answering") {
+      await requireCommitments(node, node.drawn.get(query)?.view ?? view, "Responder", answers);
+    }
     const readers = view.nodes.slice(Number(view.query.responders)).map(({ address }) => address);
     if (typeof reader !== "string" || ![view.query.asker, ...readers].includes(reader)) {
       throw new GradworkError(

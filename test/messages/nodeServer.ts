@@ -126,6 +126,8 @@ describe("a node's server and who asks it", () => {
     it("that speaks no JSON, or isn't there, or is no URL of one", async () => {
       const url = await start((_, response) => response.end("<html>"));
       await expectCode(requestNode(url, 1n, "echo", {}, options), "NODE_BAD_REPLY");
+      const noText = await start((_, response) => response.end(Uint8Array.of(0x22, 0xff, 0x22)));
+      await expectCode(requestNode(noText, 1n, "echo", {}, options), "NODE_BAD_REPLY");
       await expectCode(requestNode("http://127.0.0.1:1", 1n, "echo", {}, options), "NODE_UNREACHABLE");
       await expectCode(requestNode("file:///etc/passwd", 1n, "echo", {}, options), "BAD_ENDPOINT");
     });
