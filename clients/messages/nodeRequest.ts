@@ -34,7 +34,7 @@ export async function requestNode(
   let status: number;
   let bytes: Uint8Array;
   try {
-    // A third of what the built-in fetch costs, and no limits on time beside ours.
+    // Half of what the built-in fetch costs, and no limits on time beside ours.
     const { statusCode, body: reply } = await request(url, {
       method: "POST",
       headers: { "content-type": "application/json" },
