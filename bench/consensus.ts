@@ -121,7 +121,7 @@ async function playAsker({ number, rpc, deployment, directory }: Part): Promise<
 function start(part: Part): ChildProcess {
   const child = fork(fileURLToPath(import.meta.url));
   child.send(part, (error) => error && child.kill());
-  child.on("exit", (code) => code !== null && code !== 0 && process.exit(code));
+  child.on("exit", (code) => ending.abort(new Error(`the ${part.name} ${part.number} ended with ${code}`)));
   return child;
 }
 
@@ -173,7 +173,7 @@ async function main(): Promise<void> {
     const number = RESPONDERS + ASSESSORS;
     const asker = start({ name: "asker", number, rpc, deployment, directory: directoryOf(number) });
     children.push(asker);
-    const [settleableAt] = (await once(asker, "message")) as [number[]];
+    const [settleableAt] = (await once(asker, "message", { signal })) as [number[]];
     report(settleableAt.map((at, query) => at - lastScoredAt[query]!).slice(WARM_UP_RUNS));
   } finally {
     for (const child of children) child.kill();

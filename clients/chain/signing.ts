@@ -2,8 +2,9 @@
 import { randomBytes } from "node:crypto";
 // The package's root would load some 200 modules for other chains.
 import { instantiateSecp256k1 } from "@bitauth/libauth/build/lib/crypto/secp256k1.js";
-import { Contract, getAddress, keccak256, type Provider } from "ethers";
+import { Contract, getAddress, type Provider } from "ethers";
 import { fromHex, isHex, toHex } from "../model/bytes.ts";
+import { keccak256Bytes } from "../model/keccak.ts";
 
 // WebAssembly: recovers in half the time that `tiny-secp256k1` takes, and in less than a tenth of what ethers does.
 const secp256k1 = await instantiateSecp256k1(randomBytes(32));
@@ -17,7 +18,7 @@ const ERC1271_MAGIC = "0x1626ba7e";
  */
 export function signDigest(privateKey: string, digest: string): string {
   const signed = secp256k1.signMessageHashRecoverableCompact(fromHex(privateKey, 32), fromHex(digest, 32));
-  // The library gives a text where the key is none, which ethers' wallets have ruled out.
+  // The library returns what is wrong as a text: that the key is none, which ethers' wallets rule out.
   if (typeof signed === "string") throw new Error(signed);
   return toHex(Buffer.concat([signed.signature, Uint8Array.of(27 + signed.recoveryId)]));
 }
@@ -33,7 +34,7 @@ export function recoverSigner(digest: string, signature: string): string | undef
   if (recoveryId !== 0 && recoveryId !== 1) return undefined;
   if (Buffer.compare(bytes.subarray(32, 64), LARGEST_S) > 0) return undefined;
   const key = secp256k1.recoverPublicKeyUncompressed(bytes.subarray(0, 64), recoveryId, fromHex(digest, 32));
-  return typeof key === "string" ? undefined : getAddress(`0x${keccak256(key.subarray(1)).slice(-40)}`);
+  return typeof key === "string" ? undefined : getAddress(`0x${keccak256Bytes(key.subarray(1)).slice(-40)}`);
 }
 
 /** Whether an account signed a digest: by its key, or where it is a contract by what that says (ERC-1271). */

@@ -1,5 +1,6 @@
 import { request } from "undici";
 import { parseEndpoint } from "../http/endpoint.ts";
+import { readWhole } from "../http/readWhole.ts";
 import { GradworkError } from "../model/errors.ts";
 import type { Json } from "../storage/stateStore.ts";
 
@@ -32,7 +33,7 @@ export async function requestNode(
   const fault = (code: string, what: string, data: Record<string, unknown> = {}) =>
     new GradworkError(code, `${url} ${what}`, { url, ...data });
   let status: number;
-  let bytes: Uint8Array;
+  let bytes: Uint8Array | undefined;
   try {
     // Half of what the built-in fetch costs, and no limits on time beside ours.
     const { statusCode, body: reply } = await request(url, {
@@ -44,11 +45,12 @@ export async function requestNode(
       bodyTimeout: 0,
     });
     status = statusCode;
-    bytes = await readWhole(reply, () =>
-      fault("NODE_REPLY_TOO_LARGE", `replies with more than ${MAX_REPLY_BYTES} bytes`, {
-        limit: MAX_REPLY_BYTES,
-      }),
-    );
+    if (status >= 300 && status < 400) {
+      // Without a listener, undici's error that the body was broken off would end the process.
+      reply.on("error", () => {}).destroy();
+      throw fault("NODE_REDIRECTS", "sends elsewhere, which is not followed");
+    }
+    bytes = await readWhole(reply, MAX_REPLY_BYTES);
   } catch (error) {
     if (error instanceof GradworkError) throw error;
     signal.throwIfAborted();
@@ -56,8 +58,10 @@ export async function requestNode(
       throw fault("NODE_TOO_SLOW", `has not replied within ${timeoutMs} ms`, { timeoutMs });
     throw fault("NODE_UNREACHABLE", `can't be reached: ${(error as Error).message}`);
   }
-  if (status >= 300 && status < 400) {
-    throw fault("NODE_REDIRECTS", "sends elsewhere, which is not followed");
+  if (bytes === undefined) {
+    throw fault("NODE_REPLY_TOO_LARGE", `replies with more than ${MAX_REPLY_BYTES} bytes`, {
+      limit: MAX_REPLY_BYTES,
+    });
   }
   let reply: Json;
   try {
@@ -71,18 +75,4 @@ export async function requestNode(
     status,
     reason: String(code),
   });
-}
-
-async function readWhole(
-  body: AsyncIterable<Uint8Array>,
-  tooLarge: () => GradworkError,
-): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let byteLength = 0;
-  for await (const chunk of body) {
-    byteLength += chunk.length;
-    if (byteLength > MAX_REPLY_BYTES) throw tooLarge();
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { readWhole } from "../http/readWhole.ts";
 import { type Listening, listen, sendJson } from "../http/server.ts";
 import { GradworkError } from "../model/errors.ts";
 import type { Json } from "../storage/stateStore.ts";
@@ -89,16 +90,11 @@ class RequestRefusal extends Error {
 }
 
 async function readBody(request: IncomingMessage): Promise<JsonFields> {
-  const chunks: Uint8Array[] = [];
-  let byteLength = 0;
-  for await (const chunk of request as AsyncIterable<Uint8Array>) {
-    byteLength += chunk.length;
-    if (byteLength > MAX_REQUEST_BYTES) {
-      throw new RequestRefusal(413, "REQUEST_TOO_LARGE", `a request has at most ${MAX_REQUEST_BYTES} bytes`);
-    }
-    chunks.push(chunk);
+  const bytes = await readWhole(request, MAX_REQUEST_BYTES);
+  if (bytes === undefined) {
+    throw new RequestRefusal(413, "REQUEST_TOO_LARGE", `a request has at most ${MAX_REQUEST_BYTES} bytes`);
   }
-  const fields = parseFields(Buffer.concat(chunks));
+  const fields = parseFields(bytes);
   if (fields !== undefined) return fields;
   throw new RequestRefusal(400, "REQUEST_NOT_JSON", "a request is a JSON object in UTF-8");
 }

@@ -1,9 +1,7 @@
 import { expect } from "chai";
-import { concat, id, recoverAddress, Signature, SigningKey, toBeHex, Wallet } from "ethers";
+import { id, recoverAddress, SigningKey, Wallet } from "ethers";
 import { recoverSigner, signDigest } from "../../clients/chain/signing.ts";
-
-/** Of secp256k1. */
-const GROUP_ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
+import { malleated } from "../contracts/support/malleated.ts";
 
 describe("signatures of digests", () => {
   it("are those of ethers, and recovered by both to the signer", () => {
@@ -30,9 +28,8 @@ describe("signatures of digests", () => {
 
   it("are refused where contracts refuse them: with s in its upper half, which convicts nobody", () => {
     const wallet = new Wallet(id("key"));
-    const { r, s, yParity } = Signature.from(signDigest(wallet.privateKey, id("digest")));
-    const upper = toBeHex(GROUP_ORDER - BigInt(s), 32);
-    expect(recoverSigner(id("digest"), concat([r, s, toBeHex(27 + yParity)]))).to.equal(wallet.address);
-    expect(recoverSigner(id("digest"), concat([r, upper, toBeHex(28 - yParity)]))).to.equal(undefined);
+    const signature = signDigest(wallet.privateKey, id("digest"));
+    expect(recoverSigner(id("digest"), signature)).to.equal(wallet.address);
+    expect(recoverSigner(id("digest"), malleated(signature))).to.equal(undefined);
   });
 });

@@ -27,6 +27,7 @@ import {
   settle,
   sign,
 } from "./support/inference.ts";
+import { malleated } from "./support/malleated.ts";
 import { expectSolvent } from "./support/money.ts";
 import { expectRefused } from "./support/refusal.ts";
 import { at, MINED, networkHelpers, now, passTo, tick } from "./support/scenario.ts";
@@ -97,9 +98,6 @@ describe("QualityMarket, statements and phases", () => {
   ): Promise<[what: string, signature: string][]> {
     const good = await signed(signer, name, commitment);
     const swapped = name === "AnswerCommitment" ? "ScoreCommitment" : "AnswerCommitment";
-    const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
-    const s = order - BigInt(`0x${good.slice(66, 130)}`);
-    const v = good.endsWith("1b") ? "1c" : "1b";
     return [
       ["of another node", await signed(other, name, commitment)],
       ["of another commitment", await signed(signer, name, id("other"))],
@@ -113,7 +111,7 @@ describe("QualityMarket, statements and phases", () => {
       ["cut short", good.slice(0, -2)],
       ["of one byte", "0x00"],
       ["of zeros", `0x${"00".repeat(65)}`],
-      ["with the other s", `${good.slice(0, 66)}${s.toString(16).padStart(64, "0")}${v}`],
+      ["with the other s", malleated(good)],
     ];
   }
 

@@ -97,6 +97,8 @@ describe("a node's server and who asks it", () => {
       const before = seen.length;
       await expectCode(requestNode(url, 1n, "echo", {}, options), "NODE_REDIRECTS");
       expect(seen.length).to.equal(before);
+      const endless = await start((_, response) => response.writeHead(307, { location: url }).write("…"));
+      await expectCode(requestNode(endless, 1n, "echo", {}, options), "NODE_REDIRECTS");
     });
 
     it("that hangs: it is given up in time", async () => {
