@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 // The package's root would load some 200 modules for other chains.
 import { instantiateSecp256k1 } from "@bitauth/libauth/build/lib/crypto/secp256k1.js";
-import { Contract, getAddress, type Provider } from "ethers";
+import { Contract, type Provider } from "ethers";
 import { fromHex, isHex, toHex } from "../model/bytes.ts";
 import { keccak256Bytes } from "../model/keccak.ts";
 
@@ -26,7 +26,7 @@ export function signDigest(privateKey: string, digest: string): string {
 /** Half of the order of secp256k1's group: contracts take no larger s, which would be a second signature of the same. */
 const LARGEST_S = fromHex("0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0");
 
-/** The account that signed a digest; undefined where the signature is none. */
+/** The account that signed a digest, in lower case; undefined where the signature is none. */
 export function recoverSigner(digest: string, signature: string): string | undefined {
   if (!isHex(signature, 65)) return undefined;
   const bytes = fromHex(signature);
@@ -34,7 +34,7 @@ export function recoverSigner(digest: string, signature: string): string | undef
   if (recoveryId !== 0 && recoveryId !== 1) return undefined;
   if (Buffer.compare(bytes.subarray(32, 64), LARGEST_S) > 0) return undefined;
   const key = secp256k1.recoverPublicKeyUncompressed(bytes.subarray(0, 64), recoveryId, fromHex(digest, 32));
-  return typeof key === "string" ? undefined : getAddress(`0x${keccak256Bytes(key.subarray(1)).slice(-40)}`);
+  return typeof key === "string" ? undefined : `0x${keccak256Bytes(key.subarray(1)).slice(-40)}`;
 }
 
 /** Whether an account signed a digest: by its key, or where it is a contract by what that says (ERC-1271). */
@@ -44,7 +44,7 @@ export async function isSignedBy(
   digest: string,
   signature: string,
 ): Promise<boolean> {
-  if (recoverSigner(digest, signature) === account) return true;
+  if (recoverSigner(digest, signature) === account.toLowerCase()) return true;
   if ((await provider.getCode(account)) === "0x") return false;
   const abi = ["function isValidSignature(bytes32, bytes) view returns (bytes4)"];
   try {

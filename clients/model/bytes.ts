@@ -18,7 +18,7 @@ export function fromHex(hex: string, length?: number): Uint8Array {
       length,
     });
   }
-  return Uint8Array.from(Buffer.from(hex.slice(2), "hex"));
+  return new Uint8Array(Buffer.from(hex.slice(2), "hex"));
 }
 
 /** Whether a string is 0x-prefixed hex of whole bytes, and exactly `length` of them where given. */

@@ -44,6 +44,9 @@ const STAKE_PER_DUTY = 16n;
 /** Of a node, for what it has at hand. */
 const REPLY_TIMEOUT_MS = 20_000;
 
+/** Of all assessors' commitments, before what came is told: a request costs as much as checking some of them. */
+const LOT_SHARE = 1 / 4;
+
 export type AskOptions = {
   model: bigint;
   prompt: string;
@@ -357,11 +360,11 @@ async function gatherScores(
   let [missing, scoredAt] = [assessors.length, 0];
   let untold: Json[] = assessors.map(() => null);
   let isTelling = false;
-  /** Tells all what came, until it is all: the last ones come with the request to reveal. */
+  /** Tells all what came, in lots, until it is all: the last ones come with the request to reveal. */
   async function tellOthers(): Promise<void> {
     if (isTelling) return;
     isTelling = true;
-    while (missing > 0 && untold.some((each) => each !== null)) {
+    while (missing > 0 && untold.filter((each) => each !== null).length >= assessors.length * LOT_SHARE) {
       const body = { scores: untold };
       untold = assessors.map(() => null);
       await Promise.allSettled(assessors.map((_, i) => request(i, "committed", body)));
