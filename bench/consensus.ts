@@ -165,8 +165,8 @@ async function main(): Promise<void> {
       responders.push(runResponder(await actorOf(rpc, deployment, number), options).catch(() => {}));
     }
     const assessors = Array.from({ length: ASSESSORS }, (_, i) => RESPONDERS + i);
-    for (let process = 0; process < PROCESSES; process++) {
-      const numbers = assessors.filter((number) => number % PROCESSES === process);
+    for (let core = 0; core < PROCESSES; core++) {
+      const numbers = assessors.filter((number) => number % PROCESSES === core);
       const child = start({ name: "assessor", numbers, rpc, deployment, home });
       child.on("message", ({ scoredAt, query }: Scored) => {
         lastScoredAt[query] = Math.max(lastScoredAt[query] ?? 0, scoredAt);

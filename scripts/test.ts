@@ -15,11 +15,12 @@ const CHECKS: readonly Step[] = [
   ["check types", "node_modules/typescript/bin/tsc", "-p", "."],
 ];
 
-const { clients, parties } = uncoveredTests();
+const { clients, parties, commands } = uncoveredTests();
 
 /** Run beside each other, each in turn: parties wait for blocks most of their time, and what computes fills it. */
 const LANES: readonly (readonly Step[])[] = [
   [["test parties", HARDHAT, "test", "mocha", "--no-compile", ...parties]],
+  [["test commands", HARDHAT, "test", "mocha", "--no-compile", ...commands]],
   [
     ["test in Solidity", HARDHAT, "test", "solidity", "--no-compile", "--grep-exclude", "^invariant_"],
     ["test invariants", "scripts/invariants.ts"],
