@@ -51,9 +51,14 @@ type Part = {
   numbers: number[];
   rpc: string;
   deployment: Deployment;
-  /** has a folder for each */
+  /** has a folder for each node */
   home: string;
 };
+
+/** What each node is run with. */
+function nodeOf(home: string, number: number) {
+  return { model: 0n, directory: join(home, String(number)), host: "127.0.0.1", port: 0 };
+}
 
 /** Milliseconds, the same in all processes. */
 const now = () => performance.timeOrigin + performance.now();
@@ -84,8 +89,7 @@ async function playAssessor({ rpc, deployment, home }: Part, number: number): Pr
       return scores;
     },
   };
-  const node = { model: 0n, directory: join(home, String(number)), host: "127.0.0.1", port: 0 };
-  await runAssessor(actor, { ...node, assessor }, conduct);
+  await runAssessor(actor, { ...nodeOf(home, number), assessor }, conduct);
 }
 
 /** When the messages that settle were there, by query. */
@@ -93,7 +97,7 @@ async function playAsker({ rpc, deployment, home }: Part, number: number): Promi
   const actor = await actorOf(rpc, deployment, number);
   const setBlockTime = (milliseconds: number) =>
     actor.gradwork.provider.send("evm_setIntervalMining", [milliseconds]);
-  const state = openState(join(home, String(number), "state.sqlite"));
+  const state = openState(join(home, "asker.sqlite"));
   const times: number[] = [];
   const conduct = {
     ...HONEST_ASKER,
@@ -160,8 +164,7 @@ async function main(): Promise<void> {
     const funder = await bindContracts(chain, deployment);
     await prepare(rpc, deployment, funder);
     for (let number = 0; number < RESPONDERS; number++) {
-      const node = { model: 0n, directory: join(home, String(number)), host: "127.0.0.1", port: 0 };
-      const options = { ...node, generator, maxTokens: MAX_TOKENS };
+      const options = { ...nodeOf(home, number), generator, maxTokens: MAX_TOKENS };
       responders.push(runResponder(await actorOf(rpc, deployment, number), options).catch(() => {}));
     }
     const assessors = Array.from({ length: ASSESSORS }, (_, i) => RESPONDERS + i);
