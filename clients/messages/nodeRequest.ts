@@ -3,6 +3,7 @@ import { parseEndpoint } from "../http/endpoint.ts";
 import { readWhole } from "../http/readWhole.ts";
 import { GradworkError } from "../model/errors.ts";
 import type { Json } from "../storage/stateStore.ts";
+import { parseJson } from "./jsonFields.ts";
 
 /** Longest reply in bytes: a sealed prompt with its answer. */
 export const MAX_REPLY_BYTES = 1 << 20;
@@ -63,10 +64,8 @@ export async function requestNode(
       limit: MAX_REPLY_BYTES,
     });
   }
-  let reply: Json;
-  try {
-    reply = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)) as Json;
-  } catch {
+  const reply = parseJson(bytes);
+  if (reply === undefined) {
     throw fault("NODE_BAD_REPLY", `replies with status ${status} and no JSON`, { status });
   }
   if (status === 200) return reply;

@@ -114,13 +114,18 @@ function respond(node: QueryNode, options: ResponderOptions, conduct: ResponderC
   }
 
   /** Nobody reads an answer before all are committed. */
-  async function giveBundle(query: bigint, { reader, answers }: JsonFields): Promise<Json> {
+  async function giveBundle(
+    query: bigint,
+    { reader, answers }: JsonFields,
+    signal: AbortSignal,
+  ): Promise<Json> {
     const view = await readQuery(gradwork, query);
     if (recorded(node, query) === undefined) {
       throw new GradworkError("NO_ANSWER", `there is no answer to query ${query} here`, {});
     }
     if (view.phase === "Answering") {
-      await requireCommitments(node, node.drawn.get(query)?.view ?? view, "Responder", answers);
+      const drawn = await drawnFor(node, query, signal);
+      await requireCommitments(node, drawn.view, "Responder", answers);
     }
     const readers = view.nodes.slice(Number(view.query.responders)).map(({ address }) => address);
     if (typeof reader !== "string" || ![view.query.asker, ...readers].includes(reader)) {
